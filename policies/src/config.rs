@@ -1,0 +1,340 @@
+//! The effective configuration: which layers there are, and their settings once merged.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::config_error::{ConfigError, InvalidValue};
+use crate::config_file::read_layer;
+use crate::definition::ProfileDefinition;
+use crate::display::escape_short;
+use crate::environment::ShellEnvironmentPolicy;
+use crate::expand::expand;
+use crate::keys::KeyPath;
+use crate::layers::{Layer, LayerSource, Layers};
+use crate::location::Anchor;
+use crate::mode::SandboxMode;
+use crate::overrides::parse_override;
+use crate::path::AbsolutePath;
+use crate::profile::NetworkAccess;
+use crate::settings::Settings;
+use crate::workspace_write::WorkspaceWrite;
+
+/// Where to look for configuration.
+#[derive(Clone, Debug)]
+pub struct ConfigSources {
+    /// See [`codex_home`]; relative to `cwd`.
+    pub codex_home: PathBuf,
+    /// The NAME of `NAME.config.toml`.
+    pub profile_file: Option<String>,
+    /// `-c` settings as typed, in order; later ones win.
+    pub overrides: Vec<String>,
+    /// Where relative paths of overrides start.
+    pub cwd: AbsolutePath,
+    /// What `~` stands for.
+    pub home: Option<AbsolutePath>,
+}
+
+/// The settings that matter here, with their origins. The default is that of no configuration at all.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The profile used when none is asked for.
+    pub default_permissions: Option<String>,
+    /// The mode from any layer; see [`Self::command_line_mode`].
+    pub sandbox_mode: Option<SandboxMode>,
+    /// Options of `workspace-write`.
+    pub sandbox_workspace_write: WorkspaceWrite,
+    /// The environment of commands.
+    pub shell_environment_policy: ShellEnvironmentPolicy,
+    /// Profiles by name.
+    pub permissions: BTreeMap<String, ProfileDefinition>,
+    /// Feature flags that some layer sets.
+    pub features: BTreeMap<String, bool>,
+    /// What was merged.
+    layers: Layers,
+}
+
+/// The config home: `$CODEX_HOME` when set and not empty, else `~/.codex`.
+///
+/// # Errors
+/// [`ConfigError::NoConfigHome`] when neither is known.
+pub fn codex_home(
+    env: impl Fn(&str) -> Option<OsString>,
+    home: Option<&AbsolutePath>,
+) -> Result<PathBuf, ConfigError> {
+    match (env("CODEX_HOME").filter(|value| !value.is_empty()), home) {
+        (Some(set), _) => Ok(PathBuf::from(set)),
+        (None, Some(home)) => Ok(home.as_path().join(".codex")),
+        (None, None) => Err(ConfigError::NoConfigHome),
+    }
+}
+
+impl Config {
+    /// Reads all layers, checks each by itself, and merges them: user file, profile file, overrides.
+    ///
+    /// Files that do not exist are no error.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub fn load(sources: &ConfigSources) -> Result<Self, ConfigError> {
+        let folder = sources.cwd.as_path().join(&sources.codex_home);
+        let mut layers: Vec<Layer> = Vec::new();
+        layers.extend(read_layer(&folder.join("config.toml"), LayerSource::UserFile)?);
+        if let Some(name) = &sources.profile_file {
+            let file = folder.join(profile_file_name(name)?);
+            layers.extend(read_layer(&file, LayerSource::ProfileFile)?);
+        }
+        for text in &sources.overrides {
+            layers.push(parse_override(text)?);
+        }
+        Self::from_layers(Layers::new(layers), &sources.cwd, sources.home.as_ref())
+    }
+
+    /// Checks each layer and merges them.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] for the first value that its key does not take, and [`ConfigError::ConfigHome`].
+    pub fn from_layers(
+        layers: Layers,
+        cwd: &AbsolutePath,
+        home: Option<&AbsolutePath>,
+    ) -> Result<Self, ConfigError> {
+        let mut features = BTreeMap::new();
+        for layer in layers.iter() {
+            let settings =
+                Settings::read(&layer.table).map_err(|mismatch| ConfigError::in_layer(layer, mismatch))?;
+            // Per layer, so that options for a feature in one layer do not undo `true` in another.
+            features.extend(settings.features.into_iter().filter_map(|(name, on)| Some((name, on?))));
+        }
+        let settings = Settings::read(&layers.merged()).map_err(|mismatch| {
+            ConfigError::invalid(layers.locate(&mismatch.key, mismatch.anchor), mismatch)
+        })?;
+        let write = settings.sandbox_workspace_write;
+        let sandbox_workspace_write = WorkspaceWrite {
+            writable_roots: writable_roots(&write.writable_roots, &layers, cwd, home)?,
+            network_access: NetworkAccess::from_enabled(write.network_access),
+            exclude_tmpdir_env_var: write.exclude_tmpdir_env_var,
+            exclude_slash_tmp: write.exclude_slash_tmp,
+        };
+        Ok(Self {
+            default_permissions: settings.default_permissions,
+            sandbox_mode: settings.sandbox_mode,
+            sandbox_workspace_write,
+            shell_environment_policy: settings.shell_environment_policy,
+            permissions: settings.permissions,
+            features,
+            layers,
+        })
+    }
+
+    /// Which layer a value comes from, by its key: `&["permissions", "work", "network", "enabled"]`.
+    pub fn origin_of<Part: AsRef<str>>(&self, key: &[Part]) -> Option<&LayerSource> {
+        self.layers.origin_of(key)
+    }
+
+    /// What was merged, lowest precedence first.
+    pub fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    /// The mode, if it was typed on the command line rather than configured in a file.
+    pub fn command_line_mode(&self) -> Option<SandboxMode> {
+        self.sandbox_mode
+            .filter(|_| self.origin_of(&["sandbox_mode"]).is_some_and(LayerSource::is_command_line))
+    }
+
+    /// Whether a feature is switched on.
+    pub fn has_feature(&self, name: &str) -> bool {
+        self.features.get(name) == Some(&true)
+    }
+}
+
+/// The file of a named profile, if the name cannot lead elsewhere.
+fn profile_file_name(name: &str) -> Result<String, ConfigError> {
+    if name.is_empty() || name.contains(['/', '\0']) || name.contains("..") {
+        return Err(ConfigError::ProfileName { name: name.to_owned() });
+    }
+    Ok(format!("{name}.config.toml"))
+}
+
+/// Makes the roots absolute: relative to the file that lists them, to the working directory for `-c`. Lists are
+/// never merged, so all come from one layer.
+fn writable_roots(
+    roots: &[String],
+    layers: &Layers,
+    cwd: &AbsolutePath,
+    home: Option<&AbsolutePath>,
+) -> Result<Vec<AbsolutePath>, ConfigError> {
+    let key = KeyPath::new(["sandbox_workspace_write", "writable_roots"]);
+    let folder = layers.origin_of(key.parts()).and_then(LayerSource::folder);
+    let base = match folder {
+        None => cwd.clone(),
+        Some(folder) => {
+            cwd.join_normalised(folder).map_err(|_| ConfigError::ConfigHome { path: folder.to_owned() })?
+        }
+    };
+    let absolute = |root: &String| {
+        expand(root, &base, home).map_err(|error| {
+            let problem = format!("has the unusable root `{}`: {error}", escape_short(root));
+            let location = layers.locate(&key, Anchor::Value);
+            let fix = error.help().to_owned();
+            ConfigError::Value(Box::new(InvalidValue { location, key: key.clone(), problem, fix }))
+        })
+    };
+    roots.iter().map(absolute).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_dir::TestDir;
+
+    /// Sources around a directory, with `/w` as working directory.
+    fn sources(dir: &TestDir, overrides: &[&str]) -> ConfigSources {
+        ConfigSources {
+            codex_home: dir.path(""),
+            profile_file: None,
+            overrides: overrides.iter().map(|text| (*text).to_owned()).collect(),
+            cwd: AbsolutePath::parse("/w").unwrap(),
+            home: Some(AbsolutePath::parse("/home/u").unwrap()),
+        }
+    }
+
+    #[test]
+    fn no_files_are_no_settings() {
+        let dir = TestDir::new("config-none");
+        let config = Config::load(&ConfigSources {
+            profile_file: Some("absent".to_owned()),
+            codex_home: dir.path("absent"),
+            ..sources(&dir, &[])
+        })
+        .unwrap();
+        assert_eq!((config.sandbox_mode, config.default_permissions.as_deref()), (None, None));
+        assert_eq!(config.layers().iter().count(), 0);
+    }
+
+    #[test]
+    fn later_layers_win_and_origins_are_kept() {
+        let dir = TestDir::new("config-layers");
+        dir.write(
+            "config.toml",
+            "sandbox_mode = 'read-only'\ndefault_permissions = 'a'\n[features]\nx = true\ny = true\n",
+        );
+        dir.write("p.config.toml", "default_permissions = 'b'\n[features]\nx = { k = 1 }\ny = false\n");
+        let config = Config::load(&ConfigSources {
+            profile_file: Some("p".to_owned()),
+            ..sources(&dir, &["sandbox_mode=workspace-write", "features.z=true", "features.z=false"])
+        })
+        .unwrap();
+        assert_eq!(config.default_permissions.as_deref(), Some("b"));
+        assert_eq!(
+            config.origin_of(&["default_permissions"]).unwrap().to_string(),
+            dir.path("p.config.toml").to_str().unwrap()
+        );
+        assert_eq!(config.command_line_mode(), Some(SandboxMode::WorkspaceWrite));
+        assert_eq!(
+            config.origin_of(&["sandbox_mode"]).unwrap().to_string(),
+            "-c sandbox_mode=workspace-write"
+        );
+        assert_eq!(
+            config.origin_of(&["features", "y"]).unwrap().to_string(),
+            dir.path("p.config.toml").to_str().unwrap()
+        );
+        assert!(config.has_feature("x"), "options of a feature do not switch it off");
+        assert!(!config.has_feature("y") && !config.has_feature("z") && !config.has_feature("unset"));
+    }
+
+    #[test]
+    fn a_mode_in_a_file_is_not_from_the_command_line() {
+        let dir = TestDir::new("config-mode");
+        dir.write("config.toml", "sandbox_mode = 'workspace-write'");
+        let config = Config::load(&sources(&dir, &["a=1"])).unwrap();
+        assert_eq!(config.sandbox_mode, Some(SandboxMode::WorkspaceWrite));
+        assert_eq!(config.command_line_mode(), None);
+    }
+
+    #[test]
+    fn writable_roots_start_where_they_were_written() {
+        let dir = TestDir::new("config-roots");
+        dir.write(
+            "config.toml",
+            "[sandbox_workspace_write]\nwritable_roots = ['rel', '../up', '/abs/', '~/h', '~']\n",
+        );
+        let folder = AbsolutePath::parse(dir.path("")).unwrap();
+        let config = Config::load(&sources(&dir, &[])).unwrap();
+        let expect = [
+            folder.join_normalised("rel").unwrap(),
+            folder.join_normalised("../up").unwrap(),
+            AbsolutePath::parse("/abs").unwrap(),
+            AbsolutePath::parse("/home/u/h").unwrap(),
+            AbsolutePath::parse("/home/u").unwrap(),
+        ];
+        assert_eq!(config.sandbox_workspace_write.writable_roots, expect);
+
+        let typed = "sandbox_workspace_write.writable_roots=['rel', '../up']";
+        let config = Config::load(&sources(&dir, &[typed])).unwrap();
+        let expect = ["/w/rel", "/up"].map(|path| AbsolutePath::parse(path).unwrap());
+        assert_eq!(config.sandbox_workspace_write.writable_roots, expect);
+    }
+
+    #[test]
+    fn unusable_roots_are_errors_with_their_line() {
+        let dir = TestDir::new("config-bad-roots");
+        for (root, why) in [("~user/x", "only understood alone"), ("", "is empty"), ("a\\u0000", "NUL byte")]
+        {
+            dir.write("config.toml", format!("[sandbox_workspace_write]\nwritable_roots = [\"{root}\"]\n"));
+            let error = Config::load(&sources(&dir, &[])).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains("config.toml:2:18`: `writable_roots = ") && text.contains(why), "{text}");
+            assert!(!error.help().is_empty());
+        }
+        dir.write("config.toml", "[sandbox_workspace_write]\nwritable_roots = ['~/x']\n");
+        let error =
+            Config::load(&ConfigSources { home: None, ..sources(&dir, &[]) }).unwrap_err().to_string();
+        assert!(error.contains("home directory is not known"), "{error}");
+    }
+
+    #[test]
+    fn errors_say_where_what_and_how_to_fix_it() {
+        let dir = TestDir::new("config-errors");
+        dir.write("config.toml", "model = 1\n\n  sandbox_mode = \"readonly\" # x\n");
+        let error = Config::load(&sources(&dir, &["sandbox_mode=read-only"])).unwrap_err();
+        let expect = format!(
+            "`{}:3:18`: `sandbox_mode = \"readonly\" # x`: `sandbox_mode` must be `read-only`, `workspace-write` or \
+             `danger-full-access`, not the string `readonly`",
+            dir.path("config.toml").display()
+        );
+        assert_eq!(
+            (error.to_string(), error.help()),
+            (expect, "write `sandbox_mode = \"read-only\"`".to_owned())
+        );
+
+        dir.write("config.toml", "");
+        let error = Config::load(&sources(&dir, &["features.x=on"])).unwrap_err();
+        let expect = "`-c features.x=on`: `features.x` must be `true` or `false`, not the string `on`";
+        assert_eq!(error.to_string(), expect);
+        let error = Config::load(&sources(&dir, &["x"])).unwrap_err();
+        assert_eq!(error.to_string(), "invalid override `x`: there is no `=`");
+    }
+
+    #[test]
+    fn profile_names_stay_in_the_config_home() {
+        let dir = TestDir::new("config-names");
+        for name in ["", "..", "../x", "a/b", "/etc/x", "a..b", "a\0"] {
+            let load =
+                Config::load(&ConfigSources { profile_file: Some(name.to_owned()), ..sources(&dir, &[]) });
+            assert!(matches!(load, Err(ConfigError::ProfileName { .. })), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn the_config_home_comes_from_its_variable_or_the_home_directory() {
+        let home = AbsolutePath::parse("/home/u").unwrap();
+        let set = |value: &'static str| move |name: &str| (name == "CODEX_HOME").then(|| value.into());
+        assert_eq!(codex_home(set("/c"), Some(&home)).unwrap(), PathBuf::from("/c"));
+        assert_eq!(codex_home(set("/c"), None).unwrap(), PathBuf::from("/c"));
+        assert_eq!(codex_home(set(""), Some(&home)).unwrap(), PathBuf::from("/home/u/.codex"));
+        assert_eq!(codex_home(|_| None, Some(&home)).unwrap(), PathBuf::from("/home/u/.codex"));
+        assert!(matches!(codex_home(|_| None, None), Err(ConfigError::NoConfigHome)));
+    }
+}

@@ -1,0 +1,221 @@
+//! Layers of configuration and how they combine.
+//!
+//! A layer is one file or one command-line setting. Tables merge key by key, anything else is replaced by the
+//! higher layer. Which layers exist and in what order is `config.rs`; further kinds of layer only need a
+//! [`LayerSource`].
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use crate::display::{escape, escape_short};
+use crate::keys::KeyPath;
+use crate::location::{Anchor, Location, Position};
+
+/// Where a layer comes from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum LayerSource {
+    /// `config.toml` of the config home.
+    UserFile(PathBuf),
+    /// `NAME.config.toml` of the config home.
+    ProfileFile(PathBuf),
+    /// `-c`, as typed.
+    Override(String),
+}
+
+impl LayerSource {
+    /// Whether the person who runs this command typed it just now.
+    pub fn is_command_line(&self) -> bool {
+        match self {
+            Self::Override(_) => true,
+            Self::UserFile(_) | Self::ProfileFile(_) => false,
+        }
+    }
+
+    /// The folder that relative paths of the layer start from; `None` means the working directory.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::UserFile(path) | Self::ProfileFile(path) => path.parent(),
+            Self::Override(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for LayerSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UserFile(path) | Self::ProfileFile(path) => formatter.write_str(&escape(path)),
+            Self::Override(text) => write!(formatter, "-c {}", escape_short(text)),
+        }
+    }
+}
+
+/// One layer.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// Where it comes from.
+    pub source: LayerSource,
+    /// What it says.
+    pub table: Table,
+    /// The TOML it was read from, to point into; `None` for an override.
+    text: Option<String>,
+}
+
+impl Layer {
+    /// A layer without a text.
+    pub fn new(source: LayerSource, table: Table) -> Self {
+        Self { source, table, text: None }
+    }
+
+    /// A layer read from a TOML text.
+    pub fn with_text(source: LayerSource, table: Table, text: String) -> Self {
+        Self { source, table, text: Some(text) }
+    }
+
+    /// Where a key stands in this layer.
+    pub(crate) fn locate(&self, key: &KeyPath, anchor: Anchor) -> Location {
+        let position = self.text.as_ref().and_then(|text| Position::of_key(text, key, anchor));
+        Location { source: self.source.clone(), position }
+    }
+
+    /// What this layer says about a key.
+    fn look_up<Part: AsRef<str>>(&self, key: &[Part]) -> Reach {
+        let mut table = &self.table;
+        let mut parts = key.iter().peekable();
+        while let Some(part) = parts.next() {
+            match table.get(part.as_ref()) {
+                None => return Reach::Absent,
+                Some(_) if parts.peek().is_none() => return Reach::Set,
+                Some(Value::Table(inner)) => table = inner,
+                Some(_) => return Reach::Replaced,
+            }
+        }
+        Reach::Absent
+    }
+}
+
+/// What a layer says about a key.
+enum Reach {
+    /// It has the key.
+    Set,
+    /// It has a plain value where the key would need a table, which hides all lower layers.
+    Replaced,
+    /// Nothing.
+    Absent,
+}
+
+/// All layers, lowest precedence first.
+#[derive(Clone, Debug, Default)]
+pub struct Layers(Vec<Layer>);
+
+impl Layers {
+    /// From layers in order, lowest precedence first.
+    pub fn new(layers: impl IntoIterator<Item = Layer>) -> Self {
+        Self(layers.into_iter().collect())
+    }
+
+    /// The layers, lowest precedence first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Layer> {
+        self.0.iter()
+    }
+
+    /// All layers as one table.
+    pub fn merged(&self) -> Table {
+        let mut merged = Table::new();
+        for layer in &self.0 {
+            merge(&mut merged, &layer.table);
+        }
+        merged
+    }
+
+    /// The layer that the value of a key comes from: the highest that sets it, unless one above replaced a table
+    /// around it. For a table, the highest layer with any of it.
+    pub fn origin_of<Part: AsRef<str>>(&self, key: &[Part]) -> Option<&LayerSource> {
+        self.origin_layer(key).map(|layer| &layer.source)
+    }
+
+    /// Where the value of a key stands.
+    pub fn locate(&self, key: &KeyPath, anchor: Anchor) -> Option<Location> {
+        self.origin_layer(key.parts()).map(|layer| layer.locate(key, anchor))
+    }
+
+    /// As [`Self::origin_of`].
+    fn origin_layer<Part: AsRef<str>>(&self, key: &[Part]) -> Option<&Layer> {
+        for layer in self.0.iter().rev() {
+            match layer.look_up(key) {
+                Reach::Set => return Some(layer),
+                Reach::Replaced => return None,
+                Reach::Absent => {}
+            }
+        }
+        None
+    }
+}
+
+/// Lays `over` on `base`. Recursion is as deep as the tables, which the parsers limit.
+fn merge(base: &mut Table, over: &Table) {
+    for (key, value) in over {
+        match (base.get_mut(key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => merge(below, above),
+            _ => {
+                base.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers(texts: &[&str]) -> Layers {
+        Layers::new(texts.iter().enumerate().map(|(index, text)| {
+            let source = LayerSource::UserFile(format!("/layer{index}").into());
+            Layer::with_text(source, text.parse().unwrap(), (*text).to_owned())
+        }))
+    }
+
+    #[test]
+    fn tables_merge_and_everything_else_is_replaced() {
+        let rows: [(&[&str], &str); 7] = [
+            (&[], ""),
+            (&["a = 1"], "a = 1"),
+            (&["a = 1\nb = 2", "a = 3"], "a = 3\nb = 2"),
+            (&["[t]\na = 1\nb = 1", "[t]\nb = 2\n[t.c]\nd = 3"], "[t]\na = 1\nb = 2\n[t.c]\nd = 3"),
+            (&["a = [1, 2]", "a = [3]"], "a = [3]"),
+            (&["[t]\na = 1", "t = 2"], "t = 2"),
+            (&["t = 2", "[t]\na = 1", "[t]\nb = 1"], "[t]\na = 1\nb = 1"),
+        ];
+        for (texts, expect) in rows {
+            assert_eq!(layers(texts).merged(), expect.parse::<Table>().unwrap(), "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn every_leaf_has_an_origin() {
+        let layers = layers(&["a = 1\n[t]\nx = 1\ny = 1\n[u]\nz = 1", "[t]\ny = 2", "u = 3\n[t]\nw = {}"]);
+        let rows: [(&[&str], Option<&str>); 8] = [
+            (&["a"], Some("/layer0")),
+            (&["t", "x"], Some("/layer0")),
+            (&["t", "y"], Some("/layer1")),
+            (&["t"], Some("/layer2")),
+            (&["u"], Some("/layer2")),
+            (&["u", "z"], None),
+            (&["missing"], None),
+            (&[], None),
+        ];
+        for (key, expect) in rows {
+            let origin = layers.origin_of(key).map(ToString::to_string);
+            assert_eq!(origin.as_deref(), expect, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_leaf_is_located_in_the_layer_that_decides_it() {
+        let layers = layers(&["[t]\ny = 1", "# comment\n[t]\n  y = 2"]);
+        let location = layers.locate(&KeyPath::new(["t", "y"]), Anchor::Value).unwrap();
+        assert_eq!(location.to_string(), "`/layer1:3:7`: `y = 2`");
+    }
+}

@@ -1,0 +1,97 @@
+//! What user, project and admin declared about commands, as types.
+//!
+//! Configuration files and command-line settings go in, a [`ResolvedProfile`] and the environment policy come out.
+//! The launchers enforce them; nothing here runs anything.
+//!
+//! # Invariants
+//! - Deciding is pure. Files are read in one place (`config_file.rs`), the process environment nowhere: what
+//!   depends on the run (working directory, home directory, variables) comes in as arguments.
+//! - Text is parsed once into types that cannot hold a bad value: [`AbsolutePath`] has no `..`, a
+//!   [`RelativeSubpath`] stays below its base, a [`GlobPattern`] compiles.
+//! - What is not understood is an error where it could carry a restriction. Only what the config format promises
+//!   to ignore is ignored, and where that could surprise, with a warning.
+//! - The most specific entry decides about a path, deny beats write beats read on the same path, and a path
+//!   without an entry is not granted ([`AccessMap`]).
+//! - Foreign text in messages is escaped ([`escape`]).
+//! - Paths are lexical. Symlinks are followed by those who open files, not here.
+//!
+//! # Map
+//! - Values: [`path`], [`subpath`], [`glob`], [`wildcard`], [`display`]
+//! - Profiles: [`entry`], [`profile`], `profile_json`, [`precedence`], [`workspace_write`], [`legacy`]
+//! - Per command: [`additional`], `intersect`, [`environment`], [`state`], [`file_uri`]
+//! - Configuration: [`config`], [`config_file`], [`config_error`], [`layers`], [`overrides`], [`keys`],
+//!   [`location`], [`expand`], `settings`, `reader`, `toml_text`
+//! - From definition to profile: [`definition`], [`network`], [`builtin`], [`mode`], `target`, `lineage`,
+//!   [`mod@resolve`], [`resolve_error`],
+//!   [`select`]
+#![forbid(unsafe_code)]
+
+pub mod additional;
+pub mod builtin;
+pub mod config;
+pub mod config_error;
+pub mod config_file;
+pub mod definition;
+pub mod display;
+pub mod entry;
+pub mod environment;
+pub mod expand;
+pub mod file_uri;
+pub mod glob;
+mod intersect;
+pub mod keys;
+pub mod layers;
+pub mod legacy;
+mod lineage;
+pub mod location;
+pub mod mode;
+pub mod network;
+pub mod overrides;
+pub mod path;
+pub mod precedence;
+pub mod profile;
+mod profile_json;
+mod reader;
+pub mod resolve;
+pub mod resolve_error;
+pub mod select;
+mod settings;
+pub mod state;
+pub mod subpath;
+mod target;
+#[cfg(test)]
+mod test_dir;
+mod toml_text;
+pub mod wildcard;
+pub mod workspace_write;
+
+pub use additional::{AdditionalPermissions, GrantScope};
+pub use builtin::BuiltIn;
+pub use config::{Config, ConfigSources, codex_home};
+pub use config_error::{ConfigError, InvalidValue};
+pub use definition::{EntryDefinition, ProfileDefinition};
+pub use display::escape;
+pub use environment::{Inherit, NETWORK_DISABLED_VAR, ShellEnvironmentPolicy, child_environment};
+pub use expand::ExpandError;
+pub use file_uri::{FileUriError, parse_file_uri};
+pub use glob::{GlobError, GlobMatcher, GlobPattern};
+pub use keys::{KeyError, KeyPath};
+pub use layers::{Layer, LayerSource, Layers};
+pub use legacy::LegacyPolicy;
+pub use location::{Location, Position};
+pub use mode::{SandboxMode, UnknownMode};
+pub use network::{NetworkDefinition, NetworkMode, NetworkRule};
+pub use overrides::{OverrideError, feature_override, parse_override};
+pub use path::{AbsolutePath, PathError};
+pub use precedence::AccessMap;
+pub use profile::{
+    Access, Entry, EntryPath, FileSystemPolicy, MissingPath, NetworkAccess, PROTECTED_NAMES,
+    PermissionProfile, SpecialPath,
+};
+pub use resolve::{ResolvedProfile, Surroundings, resolve};
+pub use resolve_error::ResolveError;
+pub use select::{SandboxSelection, SelectError, select_for_sandbox};
+pub use state::{SandboxState, StateError};
+pub use subpath::RelativeSubpath;
+pub use wildcard::Wildcard;
+pub use workspace_write::WorkspaceWrite;
