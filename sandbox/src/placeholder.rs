@@ -1,0 +1,204 @@
+//! Empty directories that hold a protected name while a run needs it held, and no longer (I8).
+//!
+//! A mount needs something to be mounted on. Where a protected name does not exist, an empty directory
+//! takes its place on the host for the length of the run; inside it is read-only, so the name can be
+//! neither created nor replaced. Two things make it leave no trace:
+//!
+//! * Every run that relies on it holds a shared lock on the directory itself, and only who can turn that
+//!   into an exclusive lock removes it. The kernel drops the locks of the dead, so there is no registry
+//!   to go stale and overlapping runs do not disturb each other. flock(2).
+//! * It carries a mode that nobody gives a directory by hand ([`MARK`]). If power fails, the next run in
+//!   the same place recognises the left-over and removes it at its end.
+//!
+//! What a host program puts into it meanwhile is kept: only an empty directory can be removed. rmdir(2).
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use policies::AbsolutePath;
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::paths::Identity;
+
+/// `drwxr-xr-t`, less what the umask takes: the sticky bit means nothing on a directory that only its
+/// owner can write, so nobody sets it there by hand. The owner can write, so that host programs
+/// (`git init`) work as ever.
+const MARK: u32 = 0o1755;
+
+/// How often a name that other runs create and remove at the same time is tried before giving up.
+const MAX_TRIES: usize = 64;
+
+/// A held name.
+#[derive(Debug)]
+pub(crate) struct Placeholder {
+    parent: OwnedFd,
+    handle: OwnedFd,
+    name: OsString,
+}
+
+/// What holding a name came to.
+pub(crate) enum Held {
+    /// An empty directory holds it.
+    By(Placeholder, Identity),
+    /// Nobody with our rights can create it, and nobody can change that: there is nothing to hold.
+    Uncreatable,
+}
+
+/// Makes sure that `path`, which was missing when the plan was made, stays out of the command's hands.
+///
+/// # Errors
+/// `EEXIST` when something else appeared there meanwhile; `EACCES` when the directory above is ours but
+/// not writable, so that the command could make it writable and then create the name; errors of
+/// mkdirat(2), openat(2) and flock(2).
+pub(crate) fn hold(path: &AbsolutePath) -> io::Result<Held> {
+    let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
+    let above = path.parent().ok_or_else(invalid)?;
+    let name = path.as_path().file_name().ok_or_else(invalid)?.to_owned();
+    let parent = crate::paths::open_resolved(above.as_path())?;
+    for _ in 0..MAX_TRIES {
+        match rustix::fs::mkdirat(&parent, &name, Mode::from_raw_mode(MARK)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(Errno::ROFS) => return Ok(Held::Uncreatable),
+            Err(Errno::ACCESS | Errno::PERM) if !crate::paths::is_ours(&above) => {
+                return Ok(Held::Uncreatable);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if let Some((handle, identity)) = lock(&parent, &name)? {
+            return Ok(Held::By(Placeholder { parent, handle, name }, identity));
+        }
+    }
+    Err(Errno::AGAIN.into())
+}
+
+/// Opens and locks the directory `name`; `None` when it vanished before the lock was ours.
+fn lock(parent: &OwnedFd, name: &OsStr) -> io::Result<Option<(OwnedFd, Identity)>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let handle = match rustix::fs::openat(parent, name, flags, Mode::empty()) {
+        Ok(handle) => handle,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    rustix::fs::flock(&handle, FlockOperation::LockShared)?;
+    let locked = Identity::of(&rustix::fs::fstat(&handle)?);
+    match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(there) if Identity::of(&there) == locked => Ok(Some((handle, locked))),
+        Ok(_) | Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether `path` is a placeholder: of a run that goes on, or left by one that was cut off. A plan treats
+/// it as missing, so that [`hold`] takes a lock on it and the last run removes it.
+pub(crate) fn is_placeholder(path: &AbsolutePath) -> bool {
+    rustix::fs::lstat(path.as_path()).is_ok_and(|stat| is_marked(&stat))
+}
+
+fn is_marked(stat: &rustix::fs::Stat) -> bool {
+    let (sticky, writable_by_others) = (0o1000, 0o022);
+    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+        && stat.st_mode & sticky != 0
+        && stat.st_mode & writable_by_others == 0
+}
+
+impl Placeholder {
+    /// The directory above and the placeholder, to be handed to the guard.
+    pub(crate) fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
+        [self.parent.as_fd(), self.handle.as_fd()]
+    }
+
+    pub(crate) fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    /// Puts together again what was handed over. The lock is shared with whoever handed it over.
+    pub(crate) fn from_parts(parent: OwnedFd, handle: OwnedFd, name: OsString) -> Self {
+        Self { parent, handle, name }
+    }
+
+    /// Removes the directory if no other run relies on it and nobody put anything into it.
+    ///
+    /// To be called when every process of the run is dead. Safe to call twice, and from two processes
+    /// that share the lock.
+    pub(crate) fn release(&self) {
+        if rustix::fs::flock(&self.handle, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return; // another run holds it, and will remove it
+        }
+        let (Ok(ours), Ok(there)) = (
+            rustix::fs::fstat(&self.handle),
+            rustix::fs::statat(&self.parent, &self.name, AtFlags::SYMLINK_NOFOLLOW),
+        ) else {
+            return;
+        };
+        if Identity::of(&ours) != Identity::of(&there) || !is_marked(&there) {
+            return; // the host's own by now
+        }
+        if rustix::fs::unlinkat(&self.parent, &self.name, AtFlags::REMOVEDIR).is_err() {
+            // In use by the host: it stays, and stops looking like ours. That may fail for another user's
+            // placeholder (in /tmp), which its owner's next run will remove.
+            rustix::fs::fchmod(&self.handle, Mode::from_raw_mode(ours.st_mode & 0o777)).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(path: &AbsolutePath) -> Placeholder {
+        match hold(path).unwrap() {
+            Held::By(placeholder, _) => placeholder,
+            Held::Uncreatable => panic!("creatable"),
+        }
+    }
+
+    fn name() -> (tempfile::TempDir, AbsolutePath) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = AbsolutePath::parse(dir.path().canonicalize().unwrap().join(".codex")).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn the_last_of_two_runs_removes_it() {
+        let (_dir, path) = name();
+        let (first, second) = (held(&path), held(&path));
+        first.release();
+        assert!(path.as_path().exists(), "the second run still needs it");
+        drop(first);
+        second.release();
+        assert!(!path.as_path().exists());
+    }
+
+    #[test]
+    fn what_the_host_puts_there_is_kept_and_loses_the_mark() {
+        let (_dir, path) = name();
+        let placeholder = held(&path);
+        std::fs::write(path.as_path().join("kept"), "").unwrap();
+        placeholder.release();
+        assert!(path.as_path().join("kept").exists());
+        assert!(!is_placeholder(&path));
+    }
+
+    #[test]
+    fn a_left_over_is_recognised_and_removed_and_an_empty_directory_of_the_user_is_not() {
+        let (_dir, path) = name();
+        drop(held(&path)); // as after a power failure: the locks are gone, the directory is left
+        assert!(is_placeholder(&path));
+        held(&path).release();
+        assert!(!path.as_path().exists());
+        std::fs::create_dir(path.as_path()).unwrap();
+        assert!(!is_placeholder(&path));
+        held(&path).release();
+        assert!(path.as_path().exists());
+    }
+
+    #[test]
+    fn a_file_that_appeared_is_an_error_and_stays() {
+        let (_dir, path) = name();
+        std::fs::write(path.as_path(), "host").unwrap();
+        assert!(hold(&path).is_err());
+        assert!(path.as_path().exists());
+    }
+}

@@ -1,0 +1,111 @@
+//! Why no plan could be made: in every case nothing runs.
+
+use std::io;
+use std::path::PathBuf;
+
+use policies::display::escape;
+use policies::{AbsolutePath, Access, PathError};
+
+use super::globs::GlobError;
+
+/// A profile that cannot be enforced as written, here and now.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// A path of the profile cannot be followed to an object.
+    #[error("cannot resolve `{}`, which the profile names", escape(path.as_os_str()))]
+    Unresolvable {
+        /// The path as written.
+        path: PathBuf,
+        /// What the profile says about it.
+        access: Access,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A path is no absolute path.
+    #[error("unusable path")]
+    Path(#[from] PathError),
+    /// A protected or granted path leads through a symlink that the command could replace.
+    #[error("refused `{path}`: it leads through the symlink `{link}`, which the command could replace")]
+    WritableLink {
+        /// The path as written.
+        path: AbsolutePath,
+        /// The symlink.
+        link: AbsolutePath,
+        /// What the profile says about the path.
+        access: Access,
+    },
+    /// A kernel interface cannot be granted or hidden.
+    #[error(
+        "refused the entry for `{path}`: every run gets its own /proc and /dev, and /sys is never writable"
+    )]
+    KernelInterface {
+        /// The path.
+        path: AbsolutePath,
+        /// What the profile says about it.
+        access: Access,
+    },
+    /// A deny glob cannot be expanded.
+    #[error(transparent)]
+    Glob(#[from] GlobError),
+    /// The working directory is the root of the file system, and the profile makes it writable.
+    #[error("refused the writable root `/`: it is only the working directory")]
+    RootAsWorkspace,
+    /// The working directory does not exist or is no directory.
+    #[error("cannot use the working directory `{}`", escape(path.as_os_str()))]
+    WorkingDirectory {
+        /// The path.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A directory above a protected path cannot be examined.
+    #[error("cannot examine a directory above a protected path")]
+    Examine {
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The plan is too long.
+    #[error("the profile needs {steps} mounts, more than the limit of {limit}")]
+    TooManySteps {
+        /// Mounts needed.
+        steps: usize,
+        /// Mounts allowed.
+        limit: usize,
+    },
+}
+
+impl PlanError {
+    /// The smallest thing that would change the outcome.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::Unresolvable { .. } | Self::Examine { .. } => {
+                "make the path reachable, or take its entry out of the profile".to_owned()
+            }
+            Self::Path(_) => "write an absolute path".to_owned(),
+            Self::WritableLink { access: Access::Write, .. } => {
+                "name the link's target in the profile instead of the link".to_owned()
+            }
+            Self::WritableLink { link, .. } => {
+                format!("replace the symlink `{link}` by a real file or directory")
+            }
+            Self::KernelInterface { path, .. } => format!("take the entry for `{path}` out of the profile"),
+            Self::Glob(GlobError::Broken(error)) => error.help().to_owned(),
+            Self::Glob(GlobError::Unanchored { .. }) => {
+                "start the pattern with a folder, as in `/srv/data/**/*.key`".to_owned()
+            }
+            Self::Glob(GlobError::Unreadable { .. } | GlobError::TooLarge { .. }) => {
+                "narrow the pattern's folder, or set `glob_scan_max_depth`".to_owned()
+            }
+            Self::RootAsWorkspace => {
+                "start in a project folder, or grant `\":root\" = \"write\"` in a profile if you mean it"
+                    .to_owned()
+            }
+            Self::WorkingDirectory { .. } => "create it, or choose another folder".to_owned(),
+            Self::TooManySteps { .. } => {
+                "deny whole folders instead of many files, or narrow the deny globs".to_owned()
+            }
+        }
+    }
+}

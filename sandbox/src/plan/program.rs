@@ -1,0 +1,144 @@
+//! Which file a command name means, inside the plan's view (I4: the name is looked up once).
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use policies::display::escape;
+use policies::{AbsolutePath, Access};
+
+use super::{Confinement, Plan};
+use crate::paths::{self, Kind, Target};
+
+/// The file to execute: an absolute path, and proof that it was looked up in a plan's view.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Program(AbsolutePath);
+
+impl Program {
+    /// The path to execute. It may be a symlink: programs such as busybox look at the name they got.
+    #[must_use]
+    pub fn path(&self) -> &AbsolutePath {
+        &self.0
+    }
+}
+
+/// Why a command name leads to nothing that can run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProgramError {
+    /// No such program.
+    #[error("cannot find the program `{}`{}", escape(name), searched(*on_path))]
+    NotFound {
+        /// The name as given.
+        name: std::ffi::OsString,
+        /// Whether `PATH` was searched.
+        on_path: bool,
+    },
+    /// The profile hides it.
+    #[error("the program `{path}` is outside what the profile makes readable")]
+    Hidden {
+        /// Where it is.
+        path: AbsolutePath,
+    },
+    /// It cannot be executed.
+    #[error("cannot execute `{}`", escape(path.as_os_str()))]
+    NotExecutable {
+        /// Where it is.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+}
+
+fn searched(on_path: bool) -> &'static str {
+    if on_path { " on PATH" } else { "" }
+}
+
+impl ProgramError {
+    /// The smallest thing that would change the outcome.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::NotFound { on_path: true, .. } => {
+                "install it, or give its path; inside, PATH is what `shell_environment_policy` leaves of yours".to_owned()
+            }
+            Self::NotFound { on_path: false, .. } => "check the path; it is relative to the command's working directory".to_owned(),
+            Self::Hidden { path } => {
+                format!("grant it in the profile, for example `\"{path}\" = \"read\"`")
+            }
+            Self::NotExecutable { .. } => "make it an executable file (`chmod +x`), or run it by its interpreter".to_owned(),
+        }
+    }
+}
+
+/// Where a shell looks when `PATH` is unset. confstr(3), `_CS_PATH`.
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
+
+impl Plan {
+    /// Looks up `name` as execvp(3) would inside: with a slash it is a path from the working directory,
+    /// without one the first hit on the command's own `PATH` that the profile lets it see.
+    ///
+    /// # Errors
+    /// [`ProgramError`].
+    pub fn resolve_program(&self, name: &OsStr) -> Result<Program, ProgramError> {
+        if name.as_bytes().contains(&b'/') {
+            let path = self.cwd.logical.as_path().join(name);
+            return match self.candidate(&path) {
+                Candidate::Usable(path) => Ok(Program(path)),
+                Candidate::Hidden(path) => Err(ProgramError::Hidden { path }),
+                Candidate::Absent => Err(ProgramError::NotFound { name: name.to_owned(), on_path: false }),
+                Candidate::Unusable(source) => Err(ProgramError::NotExecutable { path, source }),
+            };
+        }
+        let mut worse = ProgramError::NotFound { name: name.to_owned(), on_path: true };
+        if name.is_empty() {
+            return Err(worse);
+        }
+        let search = self.environment.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), AsRef::as_ref);
+        for folder in std::env::split_paths(search) {
+            let path = self.cwd.logical.as_path().join(folder).join(name);
+            match self.candidate(&path) {
+                Candidate::Usable(path) => return Ok(Program(path)),
+                Candidate::Absent => {}
+                Candidate::Hidden(path) => worse = ProgramError::Hidden { path },
+                Candidate::Unusable(source) => {
+                    if !matches!(worse, ProgramError::Hidden { .. }) {
+                        worse = ProgramError::NotExecutable { path, source };
+                    }
+                }
+            }
+        }
+        Err(worse)
+    }
+
+    fn candidate(&self, path: &Path) -> Candidate {
+        let (Ok(name), Ok(resolved)) = (AbsolutePath::parse(path), paths::resolve(path)) else {
+            return Candidate::Absent;
+        };
+        let Target::Found(found) = resolved.target else { return Candidate::Absent };
+        if let Confinement::Confined(view) = &self.confinement
+            && !matches!(view.access.access(&found.path), Some(Access::Read | Access::Write))
+        {
+            return Candidate::Hidden(found.path);
+        }
+        if found.kind == Kind::Directory {
+            return Candidate::Unusable(io::Error::from_raw_os_error(libc::EISDIR));
+        }
+        match rustix::fs::access(path, rustix::fs::Access::EXEC_OK) {
+            // `AbsolutePath` drops `..` by spelling; where that occurs, only the resolved name is right.
+            Ok(()) if path.components().any(|part| part == Component::ParentDir) => {
+                Candidate::Usable(found.path)
+            }
+            Ok(()) => Candidate::Usable(name),
+            Err(error) => Candidate::Unusable(error.into()),
+        }
+    }
+}
+
+enum Candidate {
+    Usable(AbsolutePath),
+    Hidden(AbsolutePath),
+    Absent,
+    Unusable(io::Error),
+}

@@ -1,0 +1,208 @@
+//! What this kernel and host offer, and who stands in the way when they do not.
+//!
+//! What belongs here: reading switches and trying calls in a throw-away child. What does not: choosing;
+//! a probe explains a failure or fills `doctor`'s report, and never weakens anything.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use policies::NetworkAccess;
+use rustix::process::WaitOptions;
+use serde::Serialize;
+
+use crate::backend::namespaces;
+use crate::helper::spec::{ProcView, User};
+use crate::proc_view;
+use crate::sys::{self, Forked, Namespaces};
+
+/// What the host offers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Host {
+    /// `uname -r`.
+    pub kernel: String,
+    /// `x86_64`, `aarch64`, …
+    pub architecture: &'static str,
+    /// Whether the filter has a table for this architecture.
+    pub filter: bool,
+    /// Actions that the kernel's seccomp knows, as it spells them; empty when it has none.
+    pub seccomp_actions: String,
+    /// Landlock ABI, 0 for none.
+    pub landlock_abi: u8,
+    /// `user.max_user_namespaces`; `None` when the kernel has no such switch.
+    pub max_user_namespaces: Option<u64>,
+    /// `kernel.unprivileged_userns_clone`, a Debian switch.
+    pub unprivileged_userns_clone: Option<u64>,
+    /// `kernel.apparmor_restrict_unprivileged_userns`, an Ubuntu switch.
+    pub apparmor_restrict_unprivileged_userns: Option<u64>,
+    /// What kind of container this runs in, as far as it shows.
+    pub container: Option<&'static str>,
+    /// Windows Subsystem for Linux: 1 or 2.
+    pub wsl: Option<u8>,
+    /// Whether the kernel would give a run a fresh `/proc`.
+    pub fresh_proc: bool,
+    /// The first `bwrap` on PATH, trusted or not.
+    pub bwrap: Option<PathBuf>,
+    /// What it says its version is.
+    pub bwrap_version: Option<String>,
+    /// Whether this user can make a user namespace, and what it takes; the system's error otherwise.
+    pub user_namespaces: Result<(), String>,
+}
+
+/// A layer that stands in the way, and what to do about it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Obstacle {
+    /// Which layer.
+    pub layer: &'static str,
+    /// The smallest fix.
+    pub fix: String,
+}
+
+impl Host {
+    /// Looks at the host. Runs `bwrap --version` and `unshare`-like calls in a throw-away child.
+    #[must_use]
+    pub fn examine(search: Option<&OsStr>) -> Self {
+        let bwrap = search.and_then(find_bwrap);
+        let kernel_version = std::fs::read_to_string("/proc/version").unwrap_or_default();
+        Self {
+            kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+            architecture: std::env::consts::ARCH,
+            filter: crate::seccomp::compile(crate::seccomp::Filter::NetworkOff).is_ok(),
+            seccomp_actions: read_line("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default(),
+            landlock_abi: crate::landlock::abi(),
+            max_user_namespaces: read_number("/proc/sys/user/max_user_namespaces"),
+            unprivileged_userns_clone: read_number("/proc/sys/kernel/unprivileged_userns_clone"),
+            apparmor_restrict_unprivileged_userns: read_number(
+                "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+            ),
+            container: container(),
+            wsl: wsl(&kernel_version),
+            fresh_proc: proc_view::obtainable().is_ok_and(|view| view == ProcView::Fresh),
+            bwrap_version: bwrap.as_deref().and_then(bwrap_version),
+            bwrap,
+            user_namespaces: try_user_namespace().map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Why sandboxes cannot be made here, most likely first; empty when nothing is known to be in the way.
+    #[must_use]
+    pub fn obstacles(&self) -> Vec<Obstacle> {
+        let mut found = Vec::new();
+        let mut add = |layer, fix: &str| found.push(Obstacle { layer, fix: fix.to_owned() });
+        if self.wsl == Some(1) {
+            add("WSL 1 has no Linux kernel", "convert the distribution to WSL 2: `wsl --set-version NAME 2`");
+        }
+        if !self.filter {
+            add("this architecture has no system-call table", "use x86_64 or aarch64");
+        }
+        if self.seccomp_actions.is_empty() {
+            add("the kernel has no seccomp filters", "use a kernel with CONFIG_SECCOMP_FILTER");
+        }
+        if self.user_namespaces.is_ok() {
+            return found;
+        }
+        if self.max_user_namespaces == Some(0) {
+            add(
+                "the kernel switch user.max_user_namespaces is 0",
+                "as root: `sysctl -w user.max_user_namespaces=10000`",
+            );
+        }
+        if self.unprivileged_userns_clone == Some(0) {
+            add(
+                "the kernel switch kernel.unprivileged_userns_clone is 0",
+                "as root: `sysctl -w kernel.unprivileged_userns_clone=1`",
+            );
+        }
+        if self.apparmor_restrict_unprivileged_userns == Some(1) {
+            add(
+                "AppArmor restricts user namespaces",
+                "as root: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or add an AppArmor profile \
+                 with `userns,` for this program",
+            );
+        }
+        if let Some(container) = self.container {
+            found.push(Obstacle {
+                layer: "the container's own seccomp filter or capabilities",
+                fix: format!(
+                    "start the {container} container with `--security-opt seccomp=unconfined` (or a profile that \
+                     allows unshare, clone and mount), or run outside it"
+                ),
+            });
+        }
+        found
+    }
+}
+
+fn read_line(path: &str) -> Option<String> {
+    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+fn read_number(path: &str) -> Option<u64> {
+    read_line(path)?.parse().ok()
+}
+
+/// Marks that container engines leave.
+fn container() -> Option<&'static str> {
+    let marks =
+        [("/.dockerenv", "Docker"), ("/run/.containerenv", "Podman"), ("/run/systemd/container", "systemd")];
+    let marked = marks.into_iter().find(|(path, _)| Path::new(path).exists()).map(|(_, name)| name);
+    marked.or_else(|| std::env::var_os("KUBERNETES_SERVICE_HOST").map(|_| "Kubernetes"))
+}
+
+/// WSL 1 translates system calls; WSL 2 is a kernel of its own, and says so in its version.
+fn wsl(version: &str) -> Option<u8> {
+    let lower = version.to_lowercase();
+    if !lower.contains("microsoft") {
+        None
+    } else if lower.contains("microsoft-standard") || lower.contains("wsl2") {
+        Some(2)
+    } else {
+        Some(1)
+    }
+}
+
+fn find_bwrap(search: &OsStr) -> Option<PathBuf> {
+    std::env::split_paths(search)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join("bwrap"))
+        .find(|path| path.is_file())
+}
+
+#[expect(clippy::disallowed_methods, reason = "asks bubblewrap for its version; no command of a model's")]
+fn bwrap_version(path: &Path) -> Option<String> {
+    let output = Command::new(path).arg("--version").env_clear().stdin(Stdio::null()).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Makes the namespaces of a run in a child, which ends at once; its status is the system's error number.
+fn try_user_namespace() -> io::Result<()> {
+    let user = User::current();
+    let pid = match sys::fork_into(Namespaces::of_a_run(NetworkAccess::Restricted))? {
+        Forked::Child => {
+            let errno =
+                namespaces::own(user).err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO));
+            sys::exit_at_once(errno)
+        }
+        Forked::Parent(pid) => pid,
+    };
+    let status = rustix::process::waitpid(Some(pid), WaitOptions::empty())?
+        .and_then(|(_, status)| status.exit_status());
+    match status {
+        Some(0) => Ok(()),
+        Some(errno) => Err(io::Error::from_raw_os_error(errno)),
+        None => Err(io::Error::other("the trial was killed")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wsl_one_and_two_are_told_apart() {
+        assert_eq!(wsl("Linux version 6.1.0 (gcc)"), None);
+        assert_eq!(wsl("Linux version 4.4.0-19041-Microsoft (Microsoft@Microsoft.com)"), Some(1));
+        assert_eq!(wsl("Linux version 5.15.90.1-microsoft-standard-WSL2"), Some(2));
+    }
+}

@@ -1,0 +1,77 @@
+//! A run without a sandbox, for profiles that ask for none: same permit, same outcome, no wrapping.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::failed;
+use super::foreground::{GRACE, Outcome};
+use crate::error::LaunchError;
+use crate::helper::Ended;
+use crate::permit::Permit;
+use crate::plan::Confinement;
+
+/// Runs what `permit` allows with all of the caller's rights.
+///
+/// Without a deadline the program takes this process over, so that not even its process id differs from a
+/// plain start; then this returns only to report why it could not.
+///
+/// # Errors
+/// [`LaunchError::Program`] when the program cannot be executed; [`LaunchError::Confined`] for a plan that
+/// asks for a sandbox.
+pub fn run(permit: Permit, timeout: Option<Duration>) -> Result<Outcome, LaunchError> {
+    let Permit { plan, program, argv } = permit;
+    let Confinement::Unconfined = plan.confinement else {
+        return Err(LaunchError::Confined);
+    };
+    let path = program.path().clone();
+    let mut command = command(path.as_path(), &argv);
+    command.env_clear().envs(&plan.environment).current_dir(plan.cwd.logical.as_path());
+    let Some(timeout) = timeout else {
+        return Err(LaunchError::Program { path, source: command.exec() });
+    };
+    let mut child = command.spawn().map_err(|source| LaunchError::Program { path, source })?;
+    let pid = Pid::from_child(&child);
+    let process = rustix::process::pidfd_open(pid, PidfdFlags::empty())
+        .map_err(|error| failed("watch the command")(error.into()))?;
+    let deadline = Instant::now().checked_add(timeout);
+    let in_time = ends_by(&process, deadline)?;
+    if !in_time {
+        rustix::process::kill_process(pid, Signal::TERM).ok();
+        if !ends_by(&process, Instant::now().checked_add(GRACE))? {
+            child.kill().map_err(failed("end the command"))?;
+        }
+    }
+    let status = child.wait().map_err(failed("wait for the command"))?;
+    Ok(if in_time { Outcome::Ended(Ended::from(status)) } else { Outcome::TimedOut })
+}
+
+#[expect(clippy::disallowed_methods, reason = "a launcher")]
+fn command(path: &std::path::Path, argv: &[std::ffi::OsString]) -> Command {
+    let mut command = Command::new(path);
+    if let Some((name, arguments)) = argv.split_first() {
+        command.arg0(name).args(arguments);
+    }
+    command
+}
+
+/// Whether the process ends before `deadline`; no deadline is never reached.
+fn ends_by(process: &impl std::os::fd::AsFd, deadline: Option<Instant>) -> Result<bool, LaunchError> {
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let limit = left.map(|left| Timespec {
+            tv_sec: left.as_secs().cast_signed(),
+            tv_nsec: left.subsec_nanos().into(),
+        });
+        match rustix::event::poll(&mut [PollFd::new(process, PollFlags::IN)], limit.as_ref()) {
+            Ok(0) => return Ok(false),
+            Ok(_) => return Ok(true),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(failed("wait for the command")(io::Error::from(error))),
+        }
+    }
+}
