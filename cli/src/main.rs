@@ -1,0 +1,27 @@
+//! The `codex` binary: arguments, terminal, exit codes. Nothing else.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod caller;
+mod doctor;
+mod report;
+mod run;
+mod selftest;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Cli, Command};
+
+fn main() -> ExitCode {
+    // The sandbox's inner stages are this same binary; they come before everything else.
+    if let Some(code) = sandbox::take_over() {
+        return code;
+    }
+    match Cli::parse().command {
+        Command::Sandbox(arguments) => run::sandbox(*arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+    }
+}

@@ -1,0 +1,189 @@
+//! What a person, or a program, is told when a run does not happen, and the exit status that goes with it.
+
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+
+use policies::{ConfigError, PathError, SelectError, StateError};
+use sandbox::{BackendError, LaunchError, PlanError, ProgramError};
+use serde_json::json;
+
+/// Who is to blame, and with which exit status.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Blame {
+    /// The configuration does not say something that can be used.
+    Invalid,
+    /// The command line does not.
+    Usage,
+    /// A limit says no, or this machine cannot enforce what was asked for.
+    Refused,
+    /// The program does not exist.
+    NotFound,
+    /// We, or the system, failed.
+    Failed,
+}
+
+impl Blame {
+    pub(crate) fn status(self) -> u8 {
+        match self {
+            Self::Invalid => 1,
+            Self::Usage => 2,
+            Self::Failed => 125,
+            Self::Refused => 126,
+            Self::NotFound => 127,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Usage => "usage",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::NotFound => "not-found",
+        }
+    }
+}
+
+/// A run that does not happen.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) blame: Blame,
+    message: String,
+    help: Vec<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(blame: Blame, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { blame, message: message.into(), help: vec![help.into()] }
+    }
+
+    /// An error with everything that caused it, on one line.
+    fn of(blame: Blame, error: &dyn Error, help: impl IntoIterator<Item = String>) -> Self {
+        let mut message = error.to_string();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            message = format!("{message}: {cause}");
+            next = cause.source();
+        }
+        Self { blame, message, help: help.into_iter().collect() }
+    }
+
+    /// Adds advice.
+    pub(crate) fn with_help(mut self, help: impl IntoIterator<Item = String>) -> Self {
+        self.help.extend(help);
+        self
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::of(Blame::Invalid, &error, [error.help()])
+    }
+}
+
+impl From<SelectError> for Failure {
+    fn from(error: SelectError) -> Self {
+        let unenforceable = matches!(error, SelectError::ProxyUnavailable { .. });
+        let blame = if unenforceable { Blame::Refused } else { Blame::Invalid };
+        Self::of(blame, &error, [error.help()])
+    }
+}
+
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Self {
+        Self::of(Blame::Invalid, &error, [error.help().to_owned()])
+    }
+}
+
+impl From<PathError> for Failure {
+    fn from(error: PathError) -> Self {
+        Self::of(Blame::Usage, &error, [error.help().to_owned()])
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        let missing = matches!(error, PlanError::WorkingDirectory { .. });
+        let blame = if missing { Blame::Failed } else { Blame::Refused };
+        Self::of(blame, &error, [error.help()])
+    }
+}
+
+impl From<ProgramError> for Failure {
+    fn from(error: ProgramError) -> Self {
+        let missing = matches!(error, ProgramError::NotFound { .. });
+        let blame = if missing { Blame::NotFound } else { Blame::Refused };
+        Self::of(blame, &error, [error.help()])
+    }
+}
+
+impl From<BackendError> for Failure {
+    fn from(error: BackendError) -> Self {
+        Self::of(Blame::Refused, &error, [error.help().to_owned()])
+    }
+}
+
+impl From<LaunchError> for Failure {
+    fn from(error: LaunchError) -> Self {
+        let blame = match error.exec_errno() {
+            Some(_) => Blame::Refused,
+            None => Blame::Failed,
+        };
+        Self::of(blame, &error, error.help())
+    }
+}
+
+/// How our own words are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+impl Format {
+    pub(crate) fn of(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+
+    /// Tells why nothing runs, and gives the exit status.
+    pub(crate) fn fail(self, failure: &Failure) -> ExitCode {
+        match self {
+            Self::Text => {
+                say(&format!("codex: {}", failure.message));
+                for help in &failure.help {
+                    say(&format!("codex: help: {help}"));
+                }
+            }
+            Self::Json => say(&json!({
+                "event": "error",
+                "kind": failure.blame.word(),
+                "message": failure.message,
+                "help": failure.help,
+                "exitStatus": failure.blame.status(),
+            })
+            .to_string()),
+        }
+        ExitCode::from(failure.blame.status())
+    }
+
+    /// Something that does not stop the run.
+    pub(crate) fn warn(self, message: &str) {
+        match self {
+            Self::Text => say(&format!("codex: warning: {message}")),
+            Self::Json => say(&json!({ "event": "warning", "message": message }).to_string()),
+        }
+    }
+}
+
+/// Writes a line to stderr, which is for people; stdout belongs to the command.
+pub(crate) fn say(line: &str) {
+    // With stderr gone there is nobody left to tell.
+    writeln!(std::io::stderr().lock(), "{line}").ok();
+}
+
+/// Writes a result to stdout.
+pub(crate) fn print(text: &str) {
+    // A reader that has gone away (`| head`) has what it wanted.
+    write!(std::io::stdout().lock(), "{text}").ok();
+}

@@ -1,0 +1,327 @@
+//! `codex sandbox`: from the command line to a running command.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::ExitCode;
+
+use policies::{
+    AbsolutePath, Access, AdditionalPermissions, Config, ConfigSources, Entry, EntryPath, GlobPattern,
+    NetworkAccess, PermissionProfile, SandboxMode, SandboxSelection, SandboxState, child_environment,
+    feature_override, select_for_sandbox,
+};
+use sandbox::foreground::{Foreground, Outcome};
+use sandbox::{Backend, Ended, Permit, Plan, PlanRequest};
+use serde_json::json;
+
+use crate::arguments::SandboxArguments;
+use crate::caller::Caller;
+use crate::report::{Blame, Failure, Format, print, say};
+
+/// Runs, or explains, what the arguments ask for.
+pub(crate) fn sandbox(arguments: SandboxArguments) -> ExitCode {
+    let format = Format::of(arguments.json);
+    match try_sandbox(&arguments, format) {
+        Ok(code) => code,
+        Err(failure) => format.fail(&failure),
+    }
+}
+
+fn try_sandbox(arguments: &SandboxArguments, format: Format) -> Result<ExitCode, Failure> {
+    check_descriptors(&arguments.keep_fd)?;
+    refuse_unenforceable_requirements(arguments)?;
+    let caller = Caller::look_around(arguments.cd.as_deref())?;
+    // The guard gets ready while the configuration is read and the plan is made.
+    let confined = arguments.mode != Some(SandboxMode::DangerFullAccess);
+    let foreground = (!arguments.explain && confined)
+        .then(|| Foreground::prepare(arguments.keep_fd.clone()))
+        .transpose()?;
+    let prepared = prepare(arguments, &caller, format)?;
+    if arguments.explain {
+        explain(&prepared, arguments, format);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let name = arguments.command.first().map(OsString::as_os_str).unwrap_or_default();
+    let program = prepared.plan.resolve_program(name)?;
+    let confined = prepared.plan.is_confined();
+    #[expect(clippy::disallowed_methods, reason = "the operator typed this very command and profile")]
+    let permit = Permit::dangerously_vouch(prepared.plan, program, arguments.command.clone());
+    let outcome = match foreground {
+        Some(foreground) if confined => foreground.run(permit, &prepared.backend, arguments.timeout),
+        None if confined => {
+            Foreground::prepare(arguments.keep_fd.clone())?.run(permit, &prepared.backend, arguments.timeout)
+        }
+        Some(_) | None => sandbox::unconfined::run(permit, arguments.timeout),
+    };
+    match outcome {
+        Ok(outcome) => Ok(finish(outcome, &prepared.backend, arguments, format)),
+        Err(error) if error.is_about_the_host() => Err(with_obstacles(error.into())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A run, decided and resolved.
+struct Prepared {
+    plan: Plan,
+    backend: Backend,
+    profile_name: String,
+}
+
+fn prepare(arguments: &SandboxArguments, caller: &Caller, format: Format) -> Result<Prepared, Failure> {
+    let config = load_config(arguments, caller)?;
+    let (profile_name, profile, cwd) = select(arguments, caller, &config, format)?;
+    let profile = adjust(arguments, profile, &cwd)?;
+    let mut environment = child_environment(
+        &config.shell_environment_policy,
+        caller.variables.iter().cloned(),
+        profile.network(),
+    );
+    set_working_directory(&mut environment, &cwd);
+    let plan = Plan::resolve(PlanRequest {
+        profile: &profile,
+        cwd: &cwd,
+        environment,
+        tmpdir: caller.variable("TMPDIR").map(OsString::as_os_str),
+        config_home: caller.config_home().as_ref(),
+        executable: caller.executable.as_ref(),
+    })?;
+    let backend =
+        sandbox::choose(arguments.backend, &plan, caller.variable("PATH").map(OsString::as_os_str))?;
+    Ok(Prepared { plan, backend, profile_name })
+}
+
+fn load_config(arguments: &SandboxArguments, caller: &Caller) -> Result<Config, Failure> {
+    let mut overrides = arguments.config.clone();
+    overrides.extend(arguments.enable.iter().map(|name| feature_override(name, true)));
+    overrides.extend(arguments.disable.iter().map(|name| feature_override(name, false)));
+    Ok(Config::load(&ConfigSources {
+        codex_home: caller.config_home.clone(),
+        profile_file: arguments.profile.clone(),
+        overrides,
+        cwd: caller.cwd.clone(),
+        home: caller.home.clone(),
+    })?)
+}
+
+/// The profile by name, and the working directory that goes with it.
+fn select(
+    arguments: &SandboxArguments,
+    caller: &Caller,
+    config: &Config,
+    format: Format,
+) -> Result<(String, PermissionProfile, AbsolutePath), Failure> {
+    if let Some(json) = &arguments.sandbox_state_json {
+        let mut state = SandboxState::parse(json)?;
+        for root in &arguments.sandbox_state_readable_root {
+            state = state.with_readable_root(absolute(root, &caller.cwd)?);
+        }
+        if arguments.sandbox_state_disable_network {
+            state = state.without_network()?;
+        }
+        return Ok(("sandbox state".to_owned(), state.profile, state.cwd));
+    }
+    let resolved = select_for_sandbox(
+        config,
+        &SandboxSelection {
+            permission_profile: arguments.permission_profile.clone(),
+            mode: arguments.mode,
+            cwd: caller.cwd.clone(),
+            home: caller.home.clone(),
+        },
+    )?;
+    for warning in &resolved.warnings {
+        format.warn(warning);
+    }
+    Ok((resolved.name, resolved.profile, caller.cwd.clone()))
+}
+
+/// Applies `--writable`, `--deny-read` and `--network`.
+fn adjust(
+    arguments: &SandboxArguments,
+    profile: PermissionProfile,
+    cwd: &AbsolutePath,
+) -> Result<PermissionProfile, Failure> {
+    let asked = !arguments.writable.is_empty() || !arguments.deny_read.is_empty();
+    if matches!(profile, PermissionProfile::Disabled) && (asked || arguments.network == Some(false)) {
+        return Err(Failure::new(
+            Blame::Refused,
+            "this profile has no sandbox that could enforce --writable, --deny-read or --network off",
+            "use --mode workspace-write, or another profile",
+        ));
+    }
+    let mut additional = AdditionalPermissions::default();
+    for path in &arguments.writable {
+        let path = absolute(path, cwd)?;
+        if path.as_path().symlink_metadata().is_err() {
+            return Err(Failure::new(
+                Blame::Usage,
+                format!("--writable `{path}` does not exist, so it would grant nothing"),
+                "create it first, or grant its parent",
+            ));
+        }
+        additional.entries.push(Entry::for_path(path, Access::Write));
+    }
+    for pattern in &arguments.deny_read {
+        additional.entries.push(deny(pattern, cwd)?);
+    }
+    let profile = additional.apply_to(profile);
+    Ok(match (arguments.network, profile) {
+        (Some(on), PermissionProfile::Managed { file_system, .. }) => {
+            PermissionProfile::Managed { file_system, network: NetworkAccess::from_enabled(on) }
+        }
+        (_, profile) => profile,
+    })
+}
+
+fn absolute(path: &Path, cwd: &AbsolutePath) -> Result<AbsolutePath, Failure> {
+    Ok(AbsolutePath::parse(cwd.as_path().join(path))?)
+}
+
+/// A pattern is a path unless it has a glob character.
+fn deny(pattern: &OsStr, cwd: &AbsolutePath) -> Result<Entry, Failure> {
+    let glob = pattern.to_str().filter(|text| GlobPattern::looks_like_glob(text));
+    let path = match glob {
+        Some(text) if text.starts_with('/') => GlobPattern::parse(text).map(EntryPath::Glob),
+        Some(text) => {
+            GlobPattern::parse_under(cwd, text.strip_prefix("./").unwrap_or(text)).map(EntryPath::Glob)
+        }
+        None => Ok(EntryPath::Path(absolute(Path::new(pattern), cwd)?)),
+    };
+    let path = path.map_err(|error| {
+        Failure::new(
+            Blame::Usage,
+            format!("--deny-read `{}`: {error}", policies::escape(pattern)),
+            error.help(),
+        )
+    })?;
+    Ok(Entry::new(path, Access::Deny))
+}
+
+/// `PWD` is the shell's word for the working directory; it only makes sense if it is right.
+fn set_working_directory(environment: &mut BTreeMap<OsString, OsString>, cwd: &AbsolutePath) {
+    if let Some(value) = environment.get_mut(OsStr::new("PWD")) {
+        *value = cwd.as_path().as_os_str().to_owned();
+    }
+}
+
+/// A descriptor that is not open cannot be kept; saying so beats a surprise inside.
+fn check_descriptors(numbers: &[i32]) -> Result<(), Failure> {
+    match numbers.iter().find(|number| !Path::new(&format!("/proc/self/fd/{number}")).exists()) {
+        None => Ok(()),
+        Some(number) => Err(Failure::new(
+            Blame::Usage,
+            format!("--keep-fd {number}: that descriptor is not open"),
+            format!("open it in the calling shell, as in `{number}<file`"),
+        )),
+    }
+}
+
+/// Where an administrator puts limits. This version cannot enforce them, so it does not run as if there
+/// were none (I2, I3).
+const REQUIREMENTS: [&str; 2] = ["/etc/codex/requirements.toml", "/etc/codex/managed_config.toml"];
+
+fn refuse_unenforceable_requirements(arguments: &SandboxArguments) -> Result<(), Failure> {
+    let apply = arguments.permission_profile.is_none() || arguments.include_managed_config;
+    let present = REQUIREMENTS.iter().find(|path| Path::new(path).symlink_metadata().is_ok());
+    match present {
+        Some(path) if apply => Err(Failure::new(
+            Blame::Refused,
+            format!(
+                "the administrator's requirements in `{path}` apply, and this version cannot enforce them"
+            ),
+            "name a profile with -P, to which they do not apply, or wait for the version that can",
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn with_obstacles(failure: Failure) -> Failure {
+    let host = sandbox::probe::Host::examine(std::env::var_os("PATH").as_deref());
+    let obstacles =
+        host.obstacles().into_iter().map(|obstacle| format!("{}: {}", obstacle.layer, obstacle.fix));
+    failure.with_help(obstacles).with_help(["`codex doctor` shows what this machine offers".to_owned()])
+}
+
+fn explain(prepared: &Prepared, arguments: &SandboxArguments, format: Format) {
+    let program = arguments.command.first().map(|name| (name, prepared.plan.resolve_program(name)));
+    match format {
+        Format::Text => {
+            let mut text = format!("profile    {}\n", policies::escape(&prepared.profile_name));
+            text += &format!("backend    {} ({})\n", prepared.backend, prepared.backend.why());
+            match program {
+                Some((_, Ok(program))) => text += &format!("program    {}\n", program.path()),
+                Some((_, Err(error))) => text += &format!("program    {error}\n"),
+                None => {}
+            }
+            text += &prepared.plan.to_string();
+            print(&text);
+        }
+        Format::Json => {
+            let mut report = prepared.plan.to_json();
+            if let Some(object) = report.as_object_mut() {
+                let backend = json!({ "name": prepared.backend.name(), "why": prepared.backend.why() });
+                object.insert("backend".to_owned(), backend);
+                object.insert("profileName".to_owned(), json!(prepared.profile_name));
+                let program = program.map(|(_, found)| match found {
+                    Ok(program) => json!({ "path": program.path().to_string() }),
+                    Err(error) => json!({ "error": error.to_string() }),
+                });
+                object.insert("program".to_owned(), json!(program));
+            }
+            print(&format!("{report:#}\n"));
+        }
+    }
+}
+
+/// The exit status for an ended run, and a word about it where the status alone would mislead.
+fn finish(outcome: Outcome, backend: &Backend, arguments: &SandboxArguments, format: Format) -> ExitCode {
+    let status = match outcome {
+        Outcome::Ended(Ended::Exited(code)) => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
+        Outcome::Ended(Ended::Signaled(signal)) | Outcome::Interrupted(signal) => {
+            u8::try_from(128 + signal).unwrap_or(u8::MAX)
+        }
+        Outcome::TimedOut => 124,
+    };
+    match format {
+        Format::Json => say(&json!({
+            "event": "ended",
+            "exitStatus": status,
+            "timedOut": outcome == Outcome::TimedOut,
+            "backend": backend.name(),
+        })
+        .to_string()),
+        Format::Text => {
+            if outcome == Outcome::TimedOut {
+                let name = arguments.command.first().map(policies::escape).unwrap_or_default();
+                let limit = arguments.timeout.unwrap_or_default();
+                say(&format!("codex: ended `{name}` after {limit:?}, as --timeout asks"));
+            }
+        }
+    }
+    ExitCode::from(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStrExt;
+
+    fn cwd() -> AbsolutePath {
+        AbsolutePath::parse("/ws").unwrap()
+    }
+
+    #[test]
+    fn a_deny_pattern_is_a_path_or_a_glob_below_the_working_directory() {
+        assert!(
+            matches!(deny(OsStr::new("secret"), &cwd()).unwrap().path, EntryPath::Path(path) if path.to_string() == "/ws/secret")
+        );
+        assert!(
+            matches!(deny(OsStr::new("./*.env"), &cwd()).unwrap().path, EntryPath::Glob(glob) if glob.as_str() == "/ws/*.env")
+        );
+        assert!(
+            matches!(deny(OsStr::new("/etc/*.key"), &cwd()).unwrap().path, EntryPath::Glob(glob) if glob.as_str() == "/etc/*.key")
+        );
+        assert_eq!(deny(OsStr::new("**/[a"), &cwd()).unwrap_err().blame, Blame::Usage);
+        assert!(matches!(deny(OsStr::from_bytes(b"\xff*"), &cwd()).unwrap().path, EntryPath::Path(_)));
+    }
+}
