@@ -46,12 +46,15 @@ fn try_sandbox(arguments: &SandboxArguments, format: Format) -> Result<ExitCode,
     let confined = prepared.plan.is_confined();
     #[expect(clippy::disallowed_methods, reason = "the operator typed this very command and profile")]
     let permit = Permit::dangerously_vouch(prepared.plan, program, arguments.command.clone());
-    let outcome = match foreground {
-        Some(foreground) if confined => foreground.run(permit, &prepared.backend, arguments.timeout),
-        None if confined => {
-            Foreground::prepare(arguments.keep_fd.clone())?.run(permit, &prepared.backend, arguments.timeout)
-        }
-        Some(_) | None => sandbox::unconfined::run(permit, arguments.timeout),
+    let outcome = if confined {
+        let foreground = match foreground {
+            Some(foreground) => foreground,
+            None => Foreground::prepare(arguments.keep_fd.clone())?,
+        };
+        foreground.run(permit, &prepared.backend, arguments.timeout)
+    } else {
+        drop(foreground);
+        sandbox::unconfined::run(permit, arguments.timeout)
     };
     match outcome {
         Ok(outcome) => Ok(finish(outcome, &prepared.backend, arguments, format)),

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Child, ChildStderr, Command, ExitCode, Stdio};
 
+use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
@@ -45,6 +46,8 @@ fn run(lifeline: &Channel, outside: &mut Option<Outside>) -> Result<(), SetupFai
         |doing: &'static str| move |error: io::Error| SetupFailure::new(Stage::Internal, doing, &error);
     // What came by inheritance must not travel further by it.
     sys::close_on_exec_from_3().map_err(internal("close inherited descriptors"))?;
+    // The launcher may have blocked signals for itself; the command starts with none blocked.
+    SigSet::all().thread_unblock().map_err(|error| internal("unblock signals")(error.into()))?;
     rustix::process::chdir("/").map_err(|error| internal("leave the working directory")(error.into()))?;
     // The terminal's signals are the launcher's to forward. (It fails for a group leader, which a process
     // that was just started is not.)

@@ -78,11 +78,6 @@ pub(super) fn start(command: &CommandSpec, terminal: Option<OwnedFd>) -> Result<
             error,
         )
     };
-    let mut child_signals = SigSet::empty();
-    child_signals.add(nix::sys::signal::Signal::SIGCHLD);
-    child_signals.thread_block().map_err(|error| failed(&error.into()))?;
-    let children = SignalFd::with_flags(&child_signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-        .map_err(|error| failed(&error.into()))?;
     let (name, arguments) = match command.argv.split_first() {
         Some((name, arguments)) => (name.as_os_str(), arguments),
         None => (OsStr::new(""), [].as_slice()),
@@ -100,6 +95,12 @@ pub(super) fn start(command: &CommandSpec, terminal: Option<OwnedFd>) -> Result<
         }
     }
     let child = process.spawn().map_err(|error| failed(&error))?;
+    // Only now, because a child inherits the mask. `run` looks for one that has ended already.
+    let mut child_signals = SigSet::empty();
+    child_signals.add(nix::sys::signal::Signal::SIGCHLD);
+    child_signals.thread_block().map_err(|error| failed(&error.into()))?;
+    let children = SignalFd::with_flags(&child_signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+        .map_err(|error| failed(&error.into()))?;
     Ok(Command { pid: Pid::from_child(&child), children })
 }
 
@@ -108,6 +109,9 @@ pub(super) fn start(command: &CommandSpec, terminal: Option<OwnedFd>) -> Result<
 /// # Errors
 /// When the launcher is gone or a wait fails: then this process must end, and everything with it.
 pub(super) fn run(command: Command, control: &Channel) -> io::Result<Ended> {
+    if let Some(ended) = reap(&command, control)? {
+        return Ok(ended);
+    }
     loop {
         let mut polled = [PollFd::new(&command.children, PollFlags::IN), PollFd::new(control, PollFlags::IN)];
         match rustix::event::poll(&mut polled, None) {

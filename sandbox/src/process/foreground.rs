@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
@@ -42,7 +42,7 @@ const CONTROL: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGCONT, Signal::SIGWINCH
 
 /// A foreground run in preparation.
 pub struct Foreground {
-    signals: SignalFd,
+    signals: Signals,
     console: Console,
     helper: Helper,
 }
@@ -51,17 +51,13 @@ impl Foreground {
     /// Looks at the caller's streams, starts listening for signals, and starts the guard, which gets ready
     /// while the caller plans.
     ///
-    /// Blocks the signals named in this module in this thread, for good: meant for a program that does
-    /// nothing else. `keep` as in [`Helper::start`].
+    /// Blocks the signals named in this module in this thread until the run is over or this is dropped;
+    /// meant for a program that does nothing else meanwhile. `keep` as in [`Helper::start`].
     ///
     /// # Errors
     /// [`LaunchError::Failed`].
     pub fn prepare(keep: Vec<RawFd>) -> Result<Self, LaunchError> {
-        let mut mask = SigSet::empty();
-        ENDING.into_iter().chain(PASSED_ON).chain(CONTROL).for_each(|signal| mask.add(signal));
-        mask.thread_block().map_err(|error| failed("block signals")(error.into()))?;
-        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-            .map_err(|error| failed("listen for signals")(error.into()))?;
+        let signals = Signals::listen().map_err(failed("listen for signals"))?;
         let console = Console::detect().map_err(failed("examine the terminal"))?;
         let helper = Helper::start(keep)?;
         Ok(Self { signals, console, helper })
@@ -99,6 +95,29 @@ impl Foreground {
             ending: None,
         };
         session.serve()
+    }
+}
+
+/// Signals taken as events instead of interruptions, until dropped.
+struct Signals {
+    descriptor: SignalFd,
+    before: SigSet,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let mut mask = SigSet::empty();
+        ENDING.into_iter().chain(PASSED_ON).chain(CONTROL).for_each(|signal| mask.add(signal));
+        let before = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let descriptor = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        Ok(Self { descriptor, before })
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        // A mask that was in force before can be in force again. sigprocmask(2) fails for bad pointers only.
+        self.before.thread_set_mask().ok();
     }
 }
 
@@ -148,7 +167,7 @@ impl Console {
 /// A run being served.
 struct Session {
     child: Child,
-    signals: SignalFd,
+    signals: Signals,
     console: Console,
     relay: Option<Relay>,
     raw: Option<RawMode>,
@@ -232,7 +251,7 @@ impl Session {
         let nothing = PollFlags::empty();
         let when = |wanted: bool, flags| if wanted { flags } else { nothing };
         let mut polled =
-            vec![PollFd::new(&self.child.control, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
+            vec![PollFd::new(&self.child.control, PollFlags::IN), PollFd::new(&self.signals.descriptor, PollFlags::IN)];
         // A descriptor without wanted events would still report a hang-up and make the loop spin.
         let mut master = None;
         let mut keyboard = None;
@@ -298,7 +317,7 @@ impl Session {
 
     fn take_signals(&mut self) -> Result<Option<Step>, LaunchError> {
         while let Some(info) =
-            self.signals.read_signal().map_err(|error| LaunchError::Protocol(error.into()))?
+            self.signals.descriptor.read_signal().map_err(|error| LaunchError::Protocol(error.into()))?
         {
             let number = i32::try_from(info.ssi_signo).unwrap_or(libc::SIGTERM);
             let Ok(signal) = Signal::try_from(number) else { continue };
