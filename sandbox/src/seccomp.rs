@@ -273,3 +273,34 @@ fn condition(
 ) -> Result<SeccompCondition, seccompiler::Error> {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value).map_err(Into::into)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel is given, instruction by instruction: a change of the filter shows in review.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn the_program_is_the_reviewed_one() {
+        for filter in [Filter::NetworkOff, Filter::NetworkOn] {
+            let dump: String = compile(filter)
+                .unwrap()
+                .iter()
+                .enumerate()
+                .map(|(line, op)| {
+                    format!("{line:>3} {:#04x} jt {} jf {} k {:#x}\n", op.code, op.jt, op.jf, op.k)
+                })
+                .collect();
+            insta::assert_snapshot!(format!("filter_{filter}"), dump);
+        }
+    }
+
+    #[test]
+    fn no_call_is_listed_twice() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (call, why) in ALWAYS.iter().chain(ALWAYS_HERE).chain(NETWORK_OFF) {
+            assert!(seen.insert(call), "{call}: {why}");
+            assert!(!why.is_empty());
+        }
+    }
+}

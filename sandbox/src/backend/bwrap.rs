@@ -161,3 +161,38 @@ impl Arguments {
         self.with("--ro-bind-data", &[OsStr::from_bytes(number.as_bytes()), path]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mount(path: &str, action: Action, kind: Kind) -> MountSpec {
+        MountSpec { path: path.into(), action, kind, identity: None }
+    }
+
+    #[test]
+    fn the_command_line_says_the_plan_and_nothing_else() {
+        let view = ViewSpec {
+            root: Root::HostReadOnly,
+            mounts: vec![
+                mount("/ws", Action::Writable, Kind::Directory),
+                mount("/ws/.git", Action::ReadOnly, Kind::Directory),
+                mount("/ws/keys", Action::MaskWithPassage, Kind::Directory),
+                mount("/ws/secret", Action::Mask, Kind::Directory),
+                mount("/ws/x.env", Action::Mask, Kind::File),
+                mount("/ws/keys/open", Action::ReadOnly, Kind::File),
+            ],
+            symlinks: vec![("/bin".into(), "usr/bin".into())],
+            proc: ProcView::Fresh,
+            network: NetworkAccess::Restricted,
+        };
+        let numbers: Vec<i32> = (10..).take(file_masks(&view)).collect();
+        let line: Vec<String> = arguments(&view, &mut numbers.iter().copied())
+            .iter()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        let text = line.join(" ").replace(" --", "\n--");
+        // What differs by user stands at the end, after `--proc`.
+        insta::assert_snapshot!(text.split("--proc").next().unwrap());
+    }
+}

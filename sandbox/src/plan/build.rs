@@ -10,7 +10,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use policies::{
-    AbsolutePath, Access, AccessMap, Entry, EntryPath, GlobPattern, MissingPath, PROTECTED_NAMES, SpecialPath,
+    AbsolutePath, Access, AccessMap, Entry, EntryPath, GlobPattern, MissingPath, NetworkAccess,
+    PROTECTED_NAMES, SpecialPath,
 };
 use rustix::fs::FileType;
 
@@ -18,6 +19,7 @@ use super::error::PlanError;
 use super::globs;
 use super::layout::{self, Layout, Row};
 use super::metadata;
+use super::sockets;
 use super::why::Why;
 use super::{Note, PlanRequest, Symlink};
 use crate::paths::{self, Found, Kind, Link, Target};
@@ -45,6 +47,7 @@ pub(super) fn build(
     cwd: &Found,
     entries: &[Entry],
     glob_scan_max_depth: Option<NonZeroUsize>,
+    network: NetworkAccess,
 ) -> Result<Built, PlanError> {
     let mut builder = Builder::new(request, cwd);
     for entry in entries {
@@ -55,6 +58,9 @@ pub(super) fn build(
     builder.refuse_writable_links()?;
     builder.protect_metadata()?;
     builder.protect_own_files()?;
+    if network == NetworkAccess::Enabled {
+        builder.hide_control_sockets()?;
+    }
     builder.block_missing();
     builder.finish()
 }
@@ -399,6 +405,31 @@ impl<'a> Builder<'a> {
                     self.insert(found, Access::Read, why);
                 }
                 Target::Missing { first } => self.missing.push((first, Access::Read, why)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Hides the sockets through which the host would run commands, unless the profile names them.
+    fn hide_control_sockets(&mut self) -> Result<(), PlanError> {
+        let runtime_dir = self.request.environment.get(OsStr::new("XDG_RUNTIME_DIR")).map(Path::new);
+        for (path, service) in sockets::control_sockets(runtime_dir) {
+            let found = match paths::resolve(&path) {
+                Ok(paths::Resolution { target: Target::Found(found), .. }) => found,
+                Ok(paths::Resolution { target: Target::Missing { .. }, .. }) => continue,
+                // What we cannot look at, the command cannot connect to.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotADirectory
+                    ) =>
+                {
+                    continue;
+                }
+                Err(source) => return Err(PlanError::Unresolvable { path, access: Access::Deny, source }),
+            };
+            if !self.rows.contains_key(&found.path) {
+                self.insert(found, Access::Deny, Why::ControlSocket { service: service.to_owned() });
             }
         }
         Ok(())

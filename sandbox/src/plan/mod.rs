@@ -10,6 +10,7 @@ mod layout;
 mod metadata;
 mod print;
 mod program;
+mod sockets;
 mod why;
 
 use std::collections::BTreeMap;
@@ -170,9 +171,9 @@ impl Plan {
             }
         };
         refuse_root_as_workspace(&cwd, &entries)?;
-        let built = build::build(&request, &cwd, &entries, depth)?;
+        let built = build::build(&request, &cwd, &entries, depth, network)?;
         notes.extend(built.notes);
-        let narrowed = built.layout.steps.iter().any(|step| step.why != Why::KernelInterface);
+        let narrowed = built.layout.steps.iter().any(|step| !is_ours(&step.why));
         if built.layout.root == Root::HostWritable && network == NetworkAccess::Enabled && !narrowed {
             return Ok(Self { notes, ..Self::unconfined(request, cwd.identity) });
         }
@@ -223,6 +224,11 @@ impl Plan {
     pub fn notes(&self) -> &[Note] {
         &self.notes
     }
+}
+
+/// Whether a step is a protection that every run gets, and not the profile's wish.
+fn is_ours(why: &Why) -> bool {
+    matches!(why, Why::KernelInterface | Why::ControlSocket { .. }) || matches!(why, Why::Pin { .. })
 }
 
 fn working_directory(path: &AbsolutePath) -> Result<Found, PlanError> {

@@ -37,6 +37,11 @@ pub enum Why {
     OwnExecutable,
     /// A kernel interface that is never writable.
     KernelInterface,
+    /// A socket behind which the host runs commands.
+    ControlSocket {
+        /// What serves it.
+        service: String,
+    },
     /// A directory that must not be renamed, because a protected path lies below it.
     Pin {
         /// The protected path.
@@ -55,6 +60,7 @@ impl fmt::Display for Why {
             Self::ConfigHome => f.write_str("configuration home"),
             Self::OwnExecutable => f.write_str("the launcher's own executable"),
             Self::KernelInterface => f.write_str("kernel interface"),
+            Self::ControlSocket { service } => write!(f, "control socket of {service}"),
             Self::Pin { holds } => write!(f, "cannot be renamed: {holds} is protected"),
         }
     }

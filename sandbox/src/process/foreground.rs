@@ -250,8 +250,10 @@ impl Session {
         let stdin = io::stdin();
         let nothing = PollFlags::empty();
         let when = |wanted: bool, flags| if wanted { flags } else { nothing };
-        let mut polled =
-            vec![PollFd::new(&self.child.control, PollFlags::IN), PollFd::new(&self.signals.descriptor, PollFlags::IN)];
+        let mut polled = vec![
+            PollFd::new(&self.child.control, PollFlags::IN),
+            PollFd::new(&self.signals.descriptor, PollFlags::IN),
+        ];
         // A descriptor without wanted events would still report a hang-up and make the loop spin.
         let mut master = None;
         let mut keyboard = None;
