@@ -38,6 +38,8 @@ pub struct Host {
     pub apparmor_restrict_unprivileged_userns: Option<u64>,
     /// What kind of container this runs in, as far as it shows.
     pub container: Option<&'static str>,
+    /// Whether this process already runs under somebody else's seccomp filter.
+    pub filtered: bool,
     /// Windows Subsystem for Linux: 1 or 2.
     pub wsl: Option<u8>,
     /// Whether the kernel would give a run a fresh `/proc`.
@@ -77,6 +79,8 @@ impl Host {
                 "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
             ),
             container: container(),
+            filtered: std::fs::read_to_string("/proc/self/status")
+                .is_ok_and(|status| status.lines().any(|line| line == "Seccomp:\t2")),
             wsl: wsl(&kernel_version),
             fresh_proc: proc_view::obtainable().is_ok_and(|view| view == ProcView::Fresh),
             bwrap_version: bwrap.as_deref().and_then(bwrap_version),
@@ -121,14 +125,22 @@ impl Host {
                  with `userns,` for this program",
             );
         }
-        if let Some(container) = self.container {
-            found.push(Obstacle {
+        if !found.is_empty() {
+            return found;
+        }
+        match self.container {
+            Some(container) => found.push(Obstacle {
                 layer: "the container's own seccomp filter or capabilities",
                 fix: format!(
                     "start the {container} container with `--security-opt seccomp=unconfined` (or a profile that \
                      allows unshare, clone and mount), or run outside it"
                 ),
-            });
+            }),
+            None if self.filtered => found.push(Obstacle {
+                layer: "a seccomp filter that this program was started under",
+                fix: "start it outside that sandbox or container, or let its filter allow unshare, clone and mount".to_owned(),
+            }),
+            None => {}
         }
         found
     }

@@ -57,15 +57,12 @@ pub(crate) fn fork_into(namespaces: Namespaces) -> io::Result<Forked> {
     // unused because none of the flags that read them is set. There is one thread (checked above), so
     // no lock can be left held.
     let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) };
-    match pid {
-        0 => Ok(Forked::Child),
-        pid => i32::try_from(pid)
-            .ok()
-            .and_then(Pid::from_raw)
-            .filter(|_| pid > 0)
-            .map(Forked::Parent)
-            .ok_or_else(io::Error::last_os_error),
+    if pid < 0 {
+        return Err(io::Error::last_os_error());
     }
+    // Process ids are positive `int`s; were one not, the child could not be waited for.
+    let pid = i32::try_from(pid).map_err(io::Error::other)?;
+    Ok(Pid::from_raw(pid).map_or(Forked::Child, Forked::Parent))
 }
 
 /// Whether this process has exactly one thread, read from `/proc/self/task`. proc(5).
