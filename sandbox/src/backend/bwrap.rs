@@ -1,6 +1,8 @@
 //! The bubblewrap backend: the same plan, as arguments. bwrap(1), 0.8 or newer.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +47,9 @@ fn distrust(plan: &Plan, path: &Path) -> Option<&'static str> {
     if !trusted_owner || stat.st_mode & 0o022 != 0 {
         return Some("other users can change it");
     }
+    if !has_needed_options(path) {
+        return Some("it is older than 0.8, or only a wrapper");
+    }
     let cwd = plan.cwd.logical.as_path();
     let in_workspace = |folder: &Path| folder.parent().is_some() && path.starts_with(folder);
     if in_workspace(cwd) || cwd.canonicalize().is_ok_and(|cwd| in_workspace(&cwd)) {
@@ -57,6 +62,25 @@ fn distrust(plan: &Plan, path: &Path) -> Option<&'static str> {
         Confinement::Unconfined => false,
     };
     writable.then_some("the command could write it")
+}
+
+/// Options that the program must know: those that [`arguments`] uses and that came late, and one that
+/// tells 0.8 from older releases.
+const NEEDED: [&str; 5] = ["--as-pid-1", "--perms", "--remount-ro", "--ro-bind-data", "--disable-userns"];
+
+/// bubblewrap is some 100 KB; nothing that takes longer to read is it.
+const MAX_PROGRAM_BYTES: u64 = 4 << 20;
+
+/// Whether the program's strings hold every needed option.
+///
+/// Asking it (`bwrap --help`) would execute it at every launch, for a third of what a launch takes.
+fn has_needed_options(path: &Path) -> bool {
+    let mut bytes = Vec::new();
+    let read =
+        std::fs::File::open(path).and_then(|file| file.take(MAX_PROGRAM_BYTES).read_to_end(&mut bytes));
+    let words: HashSet<&[u8]> =
+        bytes.split(|byte| *byte == 0).filter(|word| word.starts_with(b"--")).collect();
+    read.is_ok() && NEEDED.iter().all(|option| words.contains(option.as_bytes()))
 }
 
 /// The part of a plan that bubblewrap cannot enforce, if any.
