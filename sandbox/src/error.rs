@@ -43,6 +43,12 @@ pub enum LaunchError {
     /// The sandbox could not be set up.
     #[error("{0}")]
     Setup(Setup),
+    /// The sandbox did not get ready in time.
+    #[error("the sandbox did not start within {} s", limit.as_secs())]
+    Slow {
+        /// The time it had.
+        limit: std::time::Duration,
+    },
     /// The helper's message is not one.
     #[error("lost touch with the sandbox")]
     Protocol(#[source] io::Error),
@@ -96,6 +102,7 @@ impl LaunchError {
             | Self::Confined
             | Self::Placeholder { .. }
             | Self::Failed { .. }
+            | Self::Slow { .. }
             | Self::Protocol(_)
             | Self::Lost => None,
         }
@@ -132,6 +139,7 @@ impl LaunchError {
             | Self::Confined
             | Self::Program { .. }
             | Self::Failed { .. }
+            | Self::Slow { .. }
             | Self::Protocol(_)
             | Self::Lost => None,
         }

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags};
 
 use super::terminal::{self, RawMode, Relay};
-use super::{Child, Event, Helper, LaunchOptions, Stream, Streams, TerminalSize, failed};
+use super::{Child, Event, Helper, LaunchOptions, Stream, Streams, TerminalSize, failed, to_timespec};
 use crate::backend::Backend;
 use crate::error::LaunchError;
 use crate::helper::Ended;
@@ -269,10 +269,7 @@ impl Session {
                 polled.push(PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN));
             }
         }
-        let limit = self.next_deadline().map(|at| {
-            let left = at.saturating_duration_since(Instant::now());
-            Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() }
-        });
+        let limit = self.next_deadline().map(|at| to_timespec(at.saturating_duration_since(Instant::now())));
         match rustix::event::poll(&mut polled, limit.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(LaunchError::Protocol(error.into())),

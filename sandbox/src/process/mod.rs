@@ -7,7 +7,7 @@ pub mod unconfined;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use policies::AbsolutePath;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -107,6 +107,16 @@ pub struct Child {
 
 /// How long to wait, after the guard was killed, for the sandbox to follow it.
 const LAST_BREATH: Duration = Duration::from_secs(10);
+
+/// How long a sandbox may take to start: far more than any does, unless a file system it needs is dead.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+fn to_timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: duration.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: duration.subsec_nanos().into(),
+    }
+}
 
 fn failed(doing: &'static str) -> impl Fn(io::Error) -> LaunchError {
     move |source| LaunchError::Failed { doing, source }
@@ -272,8 +282,13 @@ impl Child {
 
     /// Waits until the program executes, or takes the reason why it does not.
     fn await_start(&mut self) -> Result<(), LaunchError> {
+        let deadline = Instant::now() + START_LIMIT;
         loop {
-            if !self.wait_readable(None)? {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(LaunchError::Slow { limit: START_LIMIT });
+            }
+            if !self.wait_readable(Some(&to_timespec(left)))? {
                 continue;
             }
             match self.control.receive().map_err(LaunchError::Protocol)? {
@@ -400,7 +415,7 @@ impl Child {
         let clean = self.guard.wait().is_ok_and(|status| status.code().is_some());
         if !clean && let Some(init) = self.init.take() {
             let mut polled = [PollFd::new(&init, PollFlags::IN)];
-            let limit = Timespec { tv_sec: LAST_BREATH.as_secs().cast_signed(), tv_nsec: 0 };
+            let limit = to_timespec(LAST_BREATH);
             rustix::event::poll(&mut polled, Some(&limit)).ok();
         }
         self.placeholders.iter().for_each(Placeholder::release);

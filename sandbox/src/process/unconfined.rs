@@ -5,11 +5,11 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::failed;
 use super::foreground::{GRACE, Outcome};
+use super::{failed, to_timespec};
 use crate::error::LaunchError;
 use crate::helper::Ended;
 use crate::permit::Permit;
@@ -63,10 +63,7 @@ fn command(path: &std::path::Path, argv: &[std::ffi::OsString]) -> Command {
 fn ends_by(process: &impl std::os::fd::AsFd, deadline: Option<Instant>) -> Result<bool, LaunchError> {
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let limit = left.map(|left| Timespec {
-            tv_sec: left.as_secs().cast_signed(),
-            tv_nsec: left.subsec_nanos().into(),
-        });
+        let limit = left.map(to_timespec);
         match rustix::event::poll(&mut [PollFd::new(process, PollFlags::IN)], limit.as_ref()) {
             Ok(0) => return Ok(false),
             Ok(_) => return Ok(true),
