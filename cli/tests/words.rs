@@ -1,6 +1,6 @@
 //! What people read: help texts, a plan, errors. A change of words shows in review.
 
-#![expect(clippy::disallowed_methods, reason = "runs the binary under test")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "runs the binary under test")]
 
 use std::path::Path;
 use std::process::Command;

@@ -103,12 +103,7 @@ pub(super) fn cannot(view: &View, proc: ProcView) -> Option<String> {
 
 /// How many descriptors of an empty file [`arguments`] needs.
 pub(crate) fn file_masks(view: &ViewSpec) -> usize {
-    let denied = view.mounts.iter().filter(|mount| mount.action == Action::Mask && mount.kind == Kind::File);
-    denied.count() + usize::from(masks_keys())
-}
-
-fn masks_keys() -> bool {
-    Path::new(proc_view::MASKED).exists()
+    view.mounts.iter().filter(|mount| mount.action == Action::Mask && mount.kind == Kind::File).count()
 }
 
 /// The command line, up to and with the `--`; `empty` yields the numbers of descriptors of an empty file.
@@ -138,8 +133,10 @@ pub(crate) fn arguments(view: &ViewSpec, empty: &mut dyn Iterator<Item = i32>) -
         list.with("--remount-ro", &[&mount.path]);
     }
     list.words(&["--proc", "/proc"]);
-    if masks_keys() {
-        list.empty_file(OsStr::new(proc_view::MASKED), empty);
+    if Path::new(proc_view::MASKED).exists() {
+        // bubblewrap's binds are nodev, so a device cannot be opened there: EACCES, like any denied file,
+        // without the file that bubblewrap would have to make for `--ro-bind-data`.
+        list.words(&["--ro-bind", "/dev/null", proc_view::MASKED]);
     }
     match proc_view::read_only(rustix::process::geteuid()) {
         ReadOnly::Everything => list.words(&["--remount-ro", "/proc"]),
