@@ -27,7 +27,7 @@ impl Caller {
         Ok(Self {
             config_home,
             home,
-            executable: std::env::current_exe().ok().and_then(|path| AbsolutePath::parse(path).ok()),
+            executable: executable(),
             variables: std::env::vars_os().collect(),
             cwd,
         })
@@ -55,7 +55,7 @@ fn working_directory(cd: Option<&Path>) -> Result<AbsolutePath, Failure> {
     // The shell's name for it keeps symlinks, which programs show and expect. POSIX `pwd -L`.
     let logical = std::env::var_os("PWD")
         .map(PathBuf::from)
-        .filter(|name| name.is_absolute() && same_folder(name, &here))
+        .filter(|name| name.is_absolute() && same_object(name, &here))
         .unwrap_or(here);
     let wanted = cd.map_or_else(|| logical.clone(), |cd| logical.join(cd));
     if !wanted.is_dir() {
@@ -76,7 +76,13 @@ fn working_directory(cd: Option<&Path>) -> Result<AbsolutePath, Failure> {
     Ok(AbsolutePath::parse(wanted)?)
 }
 
-fn same_folder(one: &Path, other: &Path) -> bool {
+/// Our own file, if it still has its name: the kernel appends a word to the name of a deleted one.
+fn executable() -> Option<AbsolutePath> {
+    let path = std::env::current_exe().ok()?;
+    same_object(&path, Path::new("/proc/self/exe")).then(|| AbsolutePath::parse(path).ok()).flatten()
+}
+
+fn same_object(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     match (one.metadata(), other.metadata()) {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),

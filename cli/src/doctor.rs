@@ -23,8 +23,7 @@ impl Backend {
     }
 }
 
-/// Prints the report; succeeds when at least one backend keeps every promise, and no other breaks one
-/// while it seems to work.
+/// Prints the report; succeeds when at least one backend keeps every promise.
 pub(crate) fn doctor(arguments: &DoctorArguments) -> ExitCode {
     let host = Host::examine(std::env::var_os("PATH").as_deref());
     let no_bwrap =
@@ -71,10 +70,11 @@ fn to_text(host: &Host, backends: &[Backend], arguments: &DoctorArguments) -> St
         "Landlock",
         &match host.landlock_abi {
             0 => "none".to_owned(),
-            abi if abi >= 6 => format!("ABI {abi}: also cuts off abstract sockets when the network is on"),
-            abi => format!(
-                "ABI {abi}: abstract sockets of the host stay in reach when the network is on (needs 6)"
-            ),
+            abi @ 1..3 => format!("ABI {abi}: not used (a second wall around writable places needs 3)"),
+            abi @ 3..6 => {
+                format!("ABI {abi}: a second wall around writable places (abstract sockets need 6)")
+            }
+            abi => format!("ABI {abi}: a second wall around writable places; cuts off abstract sockets"),
         },
     );
     row(

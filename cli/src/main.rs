@@ -20,7 +20,11 @@ fn main() -> ExitCode {
     if let Some(code) = sandbox::take_over() {
         return code;
     }
-    match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return report::usage(&error),
+    };
+    match cli.command {
         Command::Sandbox(arguments) => run::sandbox(*arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
     }

@@ -126,12 +126,21 @@ impl From<BackendError> for Failure {
 
 impl From<LaunchError> for Failure {
     fn from(error: LaunchError) -> Self {
-        let blame = match error.exec_errno() {
-            Some(_) => Blame::Refused,
-            None => Blame::Failed,
-        };
+        let refused = error.exec_errno().is_some() || matches!(error, LaunchError::WayOut { .. });
+        let blame = if refused { Blame::Refused } else { Blame::Failed };
         Self::of(blame, &error, error.help())
     }
+}
+
+/// Prints what the argument parser has to say: help to stdout, errors to stderr like all of ours.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        print(&text);
+        return ExitCode::SUCCESS;
+    }
+    say(&format!("codex: {}", text.strip_prefix("error: ").unwrap_or(&text).trim_end()));
+    ExitCode::from(Blame::Usage.status())
 }
 
 /// How our own words are written.

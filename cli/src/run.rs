@@ -74,6 +74,7 @@ fn prepare(arguments: &SandboxArguments, caller: &Caller, format: Format) -> Res
     let config = load_config(arguments, caller)?;
     let (profile_name, profile, cwd) = select(arguments, caller, &config, format)?;
     let profile = adjust(arguments, profile, &cwd)?;
+    refuse_missing_proxy(&config, &profile)?;
     let mut environment = child_environment(
         &config.shell_environment_policy,
         caller.variables.iter().cloned(),
@@ -174,6 +175,19 @@ fn adjust(
         }
         (_, profile) => profile,
     })
+}
+
+/// `--network on` must not open what the configuration wants behind a proxy (I1).
+fn refuse_missing_proxy(config: &Config, profile: &PermissionProfile) -> Result<(), Failure> {
+    let open = matches!(profile, PermissionProfile::Managed { network: NetworkAccess::Enabled, .. });
+    if open && config.has_feature("network_proxy") {
+        return Err(Failure::new(
+            Blame::Refused,
+            "the feature `network_proxy` asks for a proxied network, which this release cannot provide",
+            "run without network, or pass `--disable network_proxy` to reach it directly",
+        ));
+    }
+    Ok(())
 }
 
 fn absolute(path: &Path, cwd: &AbsolutePath) -> Result<AbsolutePath, Failure> {

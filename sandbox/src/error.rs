@@ -43,6 +43,12 @@ pub enum LaunchError {
     /// The sandbox could not be set up.
     #[error("{0}")]
     Setup(Setup),
+    /// A descriptor that the command would keep leads past the sandbox.
+    #[error("refused descriptor {number}: it is an open directory, from which every file could be reached")]
+    WayOut {
+        /// The descriptor's number; 0, 1 and 2 are the standard streams.
+        number: i32,
+    },
     /// The sandbox did not get ready in time.
     #[error("the sandbox did not start within {} s", limit.as_secs())]
     Slow {
@@ -103,6 +109,7 @@ impl LaunchError {
             | Self::Placeholder { .. }
             | Self::Failed { .. }
             | Self::Slow { .. }
+            | Self::WayOut { .. }
             | Self::Protocol(_)
             | Self::Lost => None,
         }
@@ -131,6 +138,7 @@ impl LaunchError {
                 "the program's interpreter (its `#!` line) or loader is missing or outside what the profile makes readable"
                     .to_owned(),
             ),
+            Self::WayOut { .. } => Some("redirect a file or a pipe instead".to_owned()),
             Self::Setup(Setup(SetupFailure { stage: Stage::Verification, .. })) => {
                 Some("something changed the workspace meanwhile; run it again".to_owned())
             }

@@ -19,6 +19,7 @@ mod backend;
 mod error;
 mod helper;
 mod landlock;
+mod mounts;
 mod paths;
 mod permit;
 mod placeholder;

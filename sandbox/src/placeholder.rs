@@ -7,28 +7,40 @@
 //! * Every run that relies on it holds a shared lock on the directory itself, and only who can turn that
 //!   into an exclusive lock removes it. The kernel drops the locks of the dead, so there is no registry
 //!   to go stale and overlapping runs do not disturb each other. flock(2).
-//! * It carries a mode that nobody gives a directory by hand ([`MARK`]). If power fails, the next run in
-//!   the same place recognises the left-over and removes it at its end.
+//! * It carries a mark ([`STICKY`] and [`MARK_SECONDS`]) that vanishes as soon as anything is put into it.
+//!   If power fails, the next run in the same place recognises the left-over and removes it at its end.
 //!
 //! What a host program puts into it meanwhile is kept: only an empty directory can be removed. rmdir(2).
 
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use policies::AbsolutePath;
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use crate::paths::Identity;
 
-/// `drwxr-xr-t`, less what the umask takes: the sticky bit means nothing on a directory that only its
-/// owner can write, so nobody sets it there by hand. The owner can write, so that host programs
-/// (`git init`) work as ever.
-const MARK: u32 = 0o1755;
+/// `drwxr-xr-t`. The sticky bit means nothing on a directory that only its owner can write; it is there
+/// from the first moment, so that another run can tell a placeholder that is being made. The owner can
+/// write, so that host programs (`git init`) work as ever.
+const MODE: u32 = 0o1755;
+const STICKY: u32 = 0o1000;
+
+/// The time of last modification of an unused placeholder: 2005-03-18 01:58:30 UTC, in seconds since the
+/// epoch, even because some file systems keep every second one only. Any use of the directory changes it.
+/// Who can set it can also remove the directory, so a forged mark gains nothing.
+const MARK_SECONDS: i64 = 1_111_111_110;
 
 /// How often a name that other runs create and remove at the same time is tried before giving up.
 const MAX_TRIES: usize = 64;
+
+/// How long a lock that somebody else holds exclusively is waited for: a run that removes a placeholder
+/// needs microseconds. Beyond that somebody is in the way on purpose.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// A held name.
 #[derive(Debug)]
@@ -36,6 +48,8 @@ pub(crate) struct Placeholder {
     parent: OwnedFd,
     handle: OwnedFd,
     name: OsString,
+    /// Whether this run made it, so that its mode is ours to change.
+    made_here: bool,
 }
 
 /// What holding a name came to.
@@ -44,6 +58,9 @@ pub(crate) enum Held {
     By(Placeholder, Identity),
     /// Nobody with our rights can create it, and nobody can change that: there is nothing to hold.
     Uncreatable,
+    /// Something is there that we may not open, hence not lock: somebody else's. It stays as long as they
+    /// like.
+    Foreign,
 }
 
 /// Makes sure that `path`, which was missing when the plan was made, stays out of the command's hands.
@@ -57,20 +74,48 @@ pub(crate) fn hold(path: &AbsolutePath) -> io::Result<Held> {
     let above = path.parent().ok_or_else(invalid)?;
     let name = path.as_path().file_name().ok_or_else(invalid)?.to_owned();
     let parent = crate::paths::open_resolved(above.as_path())?;
+    let mut made_here;
     for _ in 0..MAX_TRIES {
-        match rustix::fs::mkdirat(&parent, &name, Mode::from_raw_mode(MARK)) {
-            Ok(()) | Err(Errno::EXIST) => {}
+        match rustix::fs::mkdirat(&parent, &name, Mode::from_raw_mode(MODE)) {
+            Ok(()) => {
+                mark_new(&parent, &name)?;
+                made_here = true;
+            }
+            Err(Errno::EXIST) => made_here = false,
             Err(Errno::ROFS) => return Ok(Held::Uncreatable),
             Err(Errno::ACCESS | Errno::PERM) if !crate::paths::is_ours(&above) => {
                 return Ok(Held::Uncreatable);
             }
             Err(error) => return Err(error.into()),
         }
-        if let Some((handle, identity)) = lock(&parent, &name)? {
-            return Ok(Held::By(Placeholder { parent, handle, name }, identity));
+        let locked = match lock(&parent, &name) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !made_here => {
+                return Ok(Held::Foreign);
+            }
+            other => other?,
+        };
+        if let Some((handle, identity)) = locked {
+            return Ok(Held::By(Placeholder { parent, handle, name, made_here }, identity));
         }
     }
     Err(Errno::AGAIN.into())
+}
+
+/// Completes a directory that was just made: the caller's umask must not keep others from opening it, and
+/// the mark must be there. Takes it away again if that fails.
+fn mark_new(parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
+    let time = Timespec { tv_sec: MARK_SECONDS, tv_nsec: 0 };
+    let marked =
+        rustix::fs::chmodat(parent, name, Mode::from_raw_mode(MODE), AtFlags::empty()).and_then(|()| {
+            let times = Timestamps { last_access: time, last_modification: time };
+            rustix::fs::utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+        });
+    if let Err(error) = marked {
+        // What cannot be removed either is reported by its cause.
+        rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR).ok();
+        return Err(error.into());
+    }
+    Ok(())
 }
 
 /// Opens and locks the directory `name`; `None` when it vanished before the lock was ours.
@@ -81,7 +126,16 @@ fn lock(parent: &OwnedFd, name: &OsStr) -> io::Result<Option<(OwnedFd, Identity)
         Err(Errno::NOENT) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    rustix::fs::flock(&handle, FlockOperation::LockShared)?;
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => break,
+            Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < deadline => {
+                std::thread::sleep(LOCK_PAUSE)
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
     let locked = Identity::of(&rustix::fs::fstat(&handle)?);
     match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(there) if Identity::of(&there) == locked => Ok(Some((handle, locked))),
@@ -90,17 +144,18 @@ fn lock(parent: &OwnedFd, name: &OsStr) -> io::Result<Option<(OwnedFd, Identity)
     }
 }
 
-/// Whether `path` is a placeholder: of a run that goes on, or left by one that was cut off. A plan treats
-/// it as missing, so that [`hold`] takes a lock on it and the last run removes it.
-pub(crate) fn is_placeholder(path: &AbsolutePath) -> bool {
-    rustix::fs::lstat(path.as_path()).is_ok_and(|stat| is_marked(&stat))
+/// Whether an existing directory may be a placeholder: of a run that goes on, or left by one that was cut
+/// off. A plan then has [`hold`] take a lock on it.
+pub(crate) fn may_be_one(path: &AbsolutePath) -> bool {
+    rustix::fs::lstat(path.as_path()).is_ok_and(|stat| {
+        FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+            && (stat.st_mode & STICKY != 0 || stat.st_mtime == MARK_SECONDS)
+    })
 }
 
+/// Whether it certainly is one, and unused.
 fn is_marked(stat: &rustix::fs::Stat) -> bool {
-    let (sticky, writable_by_others) = (0o1000, 0o022);
-    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
-        && stat.st_mode & sticky != 0
-        && stat.st_mode & writable_by_others == 0
+    FileType::from_raw_mode(stat.st_mode) == FileType::Directory && stat.st_mtime == MARK_SECONDS
 }
 
 impl Placeholder {
@@ -113,9 +168,13 @@ impl Placeholder {
         &self.name
     }
 
+    pub(crate) fn is_made_here(&self) -> bool {
+        self.made_here
+    }
+
     /// Puts together again what was handed over. The lock is shared with whoever handed it over.
-    pub(crate) fn from_parts(parent: OwnedFd, handle: OwnedFd, name: OsString) -> Self {
-        Self { parent, handle, name }
+    pub(crate) fn from_parts(parent: OwnedFd, handle: OwnedFd, name: OsString, made_here: bool) -> Self {
+        Self { parent, handle, name, made_here }
     }
 
     /// Removes the directory if no other run relies on it and nobody put anything into it.
@@ -132,13 +191,15 @@ impl Placeholder {
         ) else {
             return;
         };
-        if Identity::of(&ours) != Identity::of(&there) || !is_marked(&there) {
+        if Identity::of(&ours) != Identity::of(&there) {
             return; // the host's own by now
         }
-        if rustix::fs::unlinkat(&self.parent, &self.name, AtFlags::REMOVEDIR).is_err() {
-            // In use by the host: it stays, and stops looking like ours. That may fail for another user's
-            // placeholder (in /tmp), which its owner's next run will remove.
-            rustix::fs::fchmod(&self.handle, Mode::from_raw_mode(ours.st_mode & 0o777)).ok();
+        if is_marked(&there) && rustix::fs::unlinkat(&self.parent, &self.name, AtFlags::REMOVEDIR).is_ok() {
+            return;
+        }
+        if self.made_here && there.st_mode & 0o7777 == MODE {
+            // In use by the host: it stays, and stops looking like ours.
+            rustix::fs::fchmod(&self.handle, Mode::from_raw_mode(MODE & 0o777)).ok();
         }
     }
 }
@@ -150,7 +211,7 @@ mod tests {
     fn held(path: &AbsolutePath) -> Placeholder {
         match hold(path).unwrap() {
             Held::By(placeholder, _) => placeholder,
-            Held::Uncreatable => panic!("creatable"),
+            Held::Uncreatable | Held::Foreign => panic!("ours to create"),
         }
     }
 
@@ -178,18 +239,18 @@ mod tests {
         std::fs::write(path.as_path().join("kept"), "").unwrap();
         placeholder.release();
         assert!(path.as_path().join("kept").exists());
-        assert!(!is_placeholder(&path));
+        assert!(!may_be_one(&path));
     }
 
     #[test]
     fn a_left_over_is_recognised_and_removed_and_an_empty_directory_of_the_user_is_not() {
         let (_dir, path) = name();
         drop(held(&path)); // as after a power failure: the locks are gone, the directory is left
-        assert!(is_placeholder(&path));
+        assert!(may_be_one(&path));
         held(&path).release();
         assert!(!path.as_path().exists());
         std::fs::create_dir(path.as_path()).unwrap();
-        assert!(!is_placeholder(&path));
+        assert!(!may_be_one(&path));
         held(&path).release();
         assert!(path.as_path().exists());
     }

@@ -12,10 +12,10 @@ use policies::NetworkAccess;
 use rustix::process::WaitOptions;
 use serde::Serialize;
 
-use crate::backend::namespaces;
+use crate::backend::{bwrap, namespaces};
 use crate::helper::spec::{ProcView, User};
-use crate::proc_view;
 use crate::sys::{self, Forked, Namespaces};
+use crate::{mounts, proc_view};
 
 /// What the host offers.
 #[derive(Clone, Debug, Serialize)]
@@ -28,8 +28,9 @@ pub struct Host {
     pub filter: bool,
     /// Actions that the kernel's seccomp knows, as it spells them; empty when it has none.
     pub seccomp_actions: String,
-    /// Landlock ABI, 0 for none.
-    pub landlock_abi: u8,
+    /// Landlock ABI, 0 for none. From 3 on it is a second wall around writable places, from 6 on it cuts off
+    /// abstract sockets.
+    pub landlock_abi: u32,
     /// `user.max_user_namespaces`; `None` when the kernel has no such switch.
     pub max_user_namespaces: Option<u64>,
     /// `kernel.unprivileged_userns_clone`, a Debian switch.
@@ -44,9 +45,9 @@ pub struct Host {
     pub wsl: Option<u8>,
     /// Whether the kernel would give a run a fresh `/proc`.
     pub fresh_proc: bool,
-    /// The first `bwrap` on PATH, trusted or not.
+    /// The first `bwrap` on PATH, links resolved, trusted or not.
     pub bwrap: Option<PathBuf>,
-    /// What it says its version is.
+    /// What it says its version is; `None` also when it is not trusted enough to be asked.
     pub bwrap_version: Option<String>,
     /// Whether this user can make a user namespace, and what it takes; the system's error otherwise.
     pub user_namespaces: Result<(), String>,
@@ -66,6 +67,7 @@ impl Host {
     #[must_use]
     pub fn examine(search: Option<&OsStr>) -> Self {
         let bwrap = search.and_then(find_bwrap);
+        let trusted = bwrap.as_deref().filter(|path| bwrap::untrusted(path).is_none());
         let kernel_version = std::fs::read_to_string("/proc/version").unwrap_or_default();
         Self {
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
@@ -82,8 +84,9 @@ impl Host {
             filtered: std::fs::read_to_string("/proc/self/status")
                 .is_ok_and(|status| status.lines().any(|line| line == "Seccomp:\t2")),
             wsl: wsl(&kernel_version),
-            fresh_proc: proc_view::obtainable().is_ok_and(|view| view == ProcView::Fresh),
-            bwrap_version: bwrap.as_deref().and_then(bwrap_version),
+            fresh_proc: mounts::of_this_process()
+                .is_ok_and(|mounts| proc_view::obtainable(&mounts) == ProcView::Fresh),
+            bwrap_version: trusted.and_then(bwrap_version),
             bwrap,
             user_namespaces: try_user_namespace().map_err(|error| error.to_string()),
         }
@@ -177,7 +180,7 @@ fn wsl(version: &str) -> Option<u8> {
 fn find_bwrap(search: &OsStr) -> Option<PathBuf> {
     std::env::split_paths(search)
         .filter(|folder| folder.is_absolute())
-        .map(|folder| folder.join("bwrap"))
+        .filter_map(|folder| folder.join("bwrap").canonicalize().ok())
         .find(|path| path.is_file())
 }
 

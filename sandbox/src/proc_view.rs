@@ -1,11 +1,11 @@
 //! What a run's `/proc` looks like, as data shared by the backends, and whether the kernel lets us have one.
 
-use std::io;
 use std::path::Path;
 
 use rustix::process::Uid;
 
 use crate::helper::spec::ProcView;
+use crate::mounts::Mount;
 
 /// How much of a run's fresh `/proc` is read-only.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,26 +36,13 @@ pub(crate) const STATIC_FILES: [&str; 9] =
 
 /// Whether a new user namespace may mount a fresh procfs: only where one is in view that nothing covers.
 /// mount_namespaces(7), "mount_too_revealing" in fs/namespace.c.
-///
-/// # Errors
-/// When `/proc/self/mountinfo` cannot be read.
-pub(crate) fn obtainable() -> io::Result<ProcView> {
-    Ok(judge(&std::fs::read_to_string("/proc/self/mountinfo")?))
-}
-
-/// proc(5), `/proc/pid/mountinfo`: field 4 is the root, 5 the mount point, 6 the options; after ` - ` the type.
-fn judge(mountinfo: &str) -> ProcView {
+pub(crate) fn obtainable(mounts: &[Mount]) -> ProcView {
     let mut whole = false;
-    for line in mountinfo.lines() {
-        let mut fields = line.split(' ').skip(3);
-        let (Some(root), Some(point), Some(options)) = (fields.next(), fields.next(), fields.next()) else {
-            continue;
-        };
-        let kind = line.split(" - ").nth(1).and_then(|rest| rest.split(' ').next());
-        let read_only = options.split(',').any(|option| option == "ro");
-        if point == "/proc" && root == "/" && kind == Some("proc") && !read_only {
+    for mount in mounts {
+        let point = mount.point.as_path();
+        if point == Path::new("/proc") && mount.root == b"/" && mount.kind == b"proc" && !mount.read_only {
             whole = true;
-        } else if Path::new(point).starts_with("/proc") && !harmless(point) {
+        } else if point.starts_with("/proc") && !harmless(point) {
             whole = false;
         }
     }
@@ -63,13 +50,16 @@ fn judge(mountinfo: &str) -> ProcView {
 }
 
 /// Mounts on directories that are always empty do not hide anything. proc_create_mount_point in fs/proc.
-fn harmless(point: &str) -> bool {
-    matches!(point, "/proc/sys/fs/binfmt_misc" | "/proc/fs/nfsd" | "/proc/openprom")
+fn harmless(point: &Path) -> bool {
+    ["/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd", "/proc/openprom"]
+        .iter()
+        .any(|name| point == Path::new(name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mounts;
 
     const PLAIN: &str = "22 27 0:21 / /proc rw,relatime - proc proc rw";
 
@@ -83,7 +73,7 @@ mod tests {
             (vec!["22 27 0:21 / /proc ro,relatime - proc proc rw"], ProcView::Substitute),
             (vec![], ProcView::Substitute),
         ] {
-            assert_eq!(judge(&mounts.join("\n")), expected, "{mounts:?}");
+            assert_eq!(obtainable(&mounts::parse(mounts.join("\n").as_bytes())), expected, "{mounts:?}");
         }
     }
 }

@@ -217,3 +217,29 @@ pub(crate) fn exit_at_once(status: i32) -> ! {
     // the purpose.
     unsafe { libc::_exit(status) }
 }
+
+/// Looks at a descriptor of this process by number.
+///
+/// # Errors
+/// `EBADF` when it is not open.
+pub(crate) fn borrow_open<'a>(number: RawFd) -> io::Result<BorrowedFd<'a>> {
+    // SAFETY: integers only.
+    if unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open (checked above), and a number that the operator named belongs to no owner in
+    // this process that could close it while it is looked at.
+    Ok(unsafe { BorrowedFd::borrow_raw(number) })
+}
+
+/// The kernel's Landlock ABI, 0 when it has none. landlock_create_ruleset(2).
+pub(crate) fn landlock_abi() -> u32 {
+    // LANDLOCK_CREATE_RULESET_VERSION of <linux/landlock.h>.
+    const VERSION: libc::c_uint = 1;
+    let (no_attributes, no_size): (*const libc::c_void, libc::size_t) = (std::ptr::null(), 0);
+    // SAFETY: with this flag the kernel requires a null pointer and a zero size, reads no memory, makes no
+    // descriptor, and returns a version or an error.
+    let version =
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, no_attributes, no_size, VERSION) };
+    u32::try_from(version).unwrap_or(0)
+}

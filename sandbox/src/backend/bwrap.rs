@@ -19,7 +19,7 @@ const MAX_FILE_MASKS: usize = 512;
 /// The first usable `bwrap` on `search`.
 ///
 /// One below the working directory or below anything that the command may write is passed over: the
-/// repository could have put it there (I10). So is one that others than root and the caller can change.
+/// repository could have put it there (I10). So is one that is not the system's own, see [`untrusted`].
 ///
 /// # Errors
 /// Why there is none, as the end of a sentence.
@@ -39,19 +39,6 @@ pub(super) fn find(plan: &Plan, search: Option<&OsStr>) -> Result<PathBuf, Strin
 }
 
 fn distrust(plan: &Plan, path: &Path) -> Option<&'static str> {
-    let Ok(stat) = rustix::fs::stat(path) else { return Some("it cannot be examined") };
-    if rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_err() {
-        return Some("it is not executable");
-    }
-    // In a user namespace of somebody's, root's files belong to the overflow id, and so does `/`.
-    let system = rustix::fs::stat("/").map_or(0, |root| root.st_uid);
-    let trusted_owner = [0, system, rustix::process::geteuid().as_raw()].contains(&stat.st_uid);
-    if !trusted_owner || stat.st_mode & 0o022 != 0 {
-        return Some("other users can change it");
-    }
-    if !has_needed_options(path) {
-        return Some("it is older than 0.8, or only a wrapper");
-    }
     let cwd = plan.cwd.logical.as_path();
     let in_workspace = |folder: &Path| folder.parent().is_some() && path.starts_with(folder);
     if in_workspace(cwd) || cwd.canonicalize().is_ok_and(|cwd| in_workspace(&cwd)) {
@@ -63,7 +50,32 @@ fn distrust(plan: &Plan, path: &Path) -> Option<&'static str> {
         }),
         Confinement::Unconfined => false,
     };
-    writable.then_some("the command could write it")
+    if writable {
+        return Some("the command could write it");
+    }
+    untrusted(path)
+        .or_else(|| (!has_needed_options(path)).then_some("it is older than 0.8, or only a wrapper"))
+}
+
+/// Where systems install programs. As uid 0 ownership tells nothing: a command's files are root's too.
+const SYSTEM_FOLDERS: [&str; 6] =
+    ["/usr", "/bin", "/sbin", "/nix/store", "/gnu/store", "/run/current-system"];
+
+/// Why the program at this resolved path is nobody's to execute outside a sandbox: anybody but the system's
+/// owner could have put it there, an earlier command of the caller's included.
+pub(crate) fn untrusted(path: &Path) -> Option<&'static str> {
+    // In a user namespace of somebody's, root's files belong to the overflow id, and so does `/`.
+    let system = rustix::fs::stat("/").map_or(0, |root| root.st_uid);
+    for part in path.ancestors() {
+        let Ok(stat) = rustix::fs::stat(part) else { return Some("it cannot be examined") };
+        if stat.st_uid != 0 && stat.st_uid != system || stat.st_mode & 0o022 != 0 {
+            return Some("others than the system's owner can change it");
+        }
+    }
+    if rustix::process::geteuid().is_root() && !SYSTEM_FOLDERS.iter().any(|folder| path.starts_with(folder)) {
+        return Some("it lies outside the system's folders");
+    }
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_err().then_some("it is not executable")
 }
 
 /// Options that the program must know: those that [`arguments`] uses and that came late, and one that
@@ -207,6 +219,7 @@ mod tests {
             ],
             symlinks: vec![("/bin".into(), "usr/bin".into())],
             proc: ProcView::Fresh,
+            host_mounts: Vec::new(),
             network: NetworkAccess::Restricted,
         };
         let numbers: Vec<i32> = (10..).take(file_masks(&view)).collect();

@@ -3,7 +3,7 @@
 pub(crate) mod bwrap;
 pub(crate) mod namespaces;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use policies::display::escape;
 
 use crate::helper::spec::ProcView;
 use crate::plan::{Confinement, Plan};
-use crate::proc_view;
+use crate::{mounts, proc_view};
 
 /// What the caller asks for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -44,6 +44,7 @@ impl FromStr for BackendChoice {
 pub struct Backend {
     pub(crate) mechanism: Mechanism,
     pub(crate) proc: ProcView,
+    pub(crate) host_mounts: Vec<OsString>,
     why: String,
 }
 
@@ -125,10 +126,19 @@ impl BackendError {
 pub fn choose(choice: BackendChoice, plan: &Plan, search: Option<&OsStr>) -> Result<Backend, BackendError> {
     let Confinement::Confined(view) = &plan.confinement else {
         let why = "the profile asks for no sandbox".to_owned();
-        return Ok(Backend { mechanism: Mechanism::Unconfined, proc: ProcView::Fresh, why });
+        return Ok(Backend {
+            mechanism: Mechanism::Unconfined,
+            proc: ProcView::Fresh,
+            host_mounts: Vec::new(),
+            why,
+        });
     };
-    let proc = proc_view::obtainable().map_err(BackendError::Mounts)?;
-    let built_in = |why: String| Backend { mechanism: Mechanism::Namespaces, proc, why };
+    let mounts = mounts::of_this_process().map_err(BackendError::Mounts)?;
+    let proc = proc_view::obtainable(&mounts);
+    let host_mounts: Vec<OsString> =
+        mounts.into_iter().map(|mount| mount.point.into_path_buf().into_os_string()).collect();
+    let backend = |mechanism, why: String| Backend { mechanism, proc, host_mounts: host_mounts.clone(), why };
+    let built_in = |why: String| backend(Mechanism::Namespaces, why);
     if choice == BackendChoice::Namespaces {
         return Ok(built_in("asked for".to_owned()));
     }
@@ -142,7 +152,7 @@ pub fn choose(choice: BackendChoice, plan: &Plan, search: Option<&OsStr>) -> Res
     match (choice, found) {
         (BackendChoice::Auto | BackendChoice::Bwrap | BackendChoice::Namespaces, Ok(path)) => {
             let why = if choice == BackendChoice::Auto { "first choice" } else { "asked for" };
-            Ok(Backend { mechanism: Mechanism::Bwrap(path), proc, why: why.to_owned() })
+            Ok(backend(Mechanism::Bwrap(path), why.to_owned()))
         }
         (BackendChoice::Auto, Err(error)) => Ok(built_in(error.to_string())),
         (BackendChoice::Bwrap | BackendChoice::Namespaces, Err(error)) => Err(error),

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Child, ChildStderr, Command, ExitCode, Stdio};
+use std::time::Instant;
 
 use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags};
@@ -57,12 +58,12 @@ fn run(lifeline: &Channel, outside: &mut Option<Outside>) -> Result<(), SetupFai
         .map_err(|error| internal("become the subreaper")(error.into()))?;
     while let Some((instruction, descriptors)) = lifeline.wait().map_err(internal("receive instructions"))? {
         match instruction {
-            Instruction::Hold(names) => {
+            Instruction::Hold { name, made_here } => {
                 if let Some(outside) = outside {
-                    outside.hold(names, descriptors);
+                    outside.hold(name, made_here, descriptors);
                 }
             }
-            Instruction::Launch { terminal } => {
+            Instruction::Launch { terminal, limit } => {
                 let mut descriptors = descriptors.into_iter();
                 let mut next = || descriptors.next().ok_or(io::ErrorKind::InvalidData.into());
                 let (spec_file, control) =
@@ -77,7 +78,9 @@ fn run(lifeline: &Channel, outside: &mut Option<Outside>) -> Result<(), SetupFai
                 }
                 let spec_copy = spec_file.try_clone().map_err(internal("duplicate a descriptor"))?;
                 let spec = Spec::read(spec_copy).map_err(internal("read the launch description"))?;
-                return supervise(spec, spec_file, lifeline, Channel::from_descriptor(control), outside);
+                let watch =
+                    Watch { lifeline, deadline: limit.and_then(|limit| Instant::now().checked_add(limit)) };
+                return supervise(spec, spec_file, &watch, Channel::from_descriptor(control), outside);
             }
         }
     }
@@ -91,13 +94,9 @@ struct Outside {
 }
 
 impl Outside {
-    /// Takes over placeholders; the descriptors come in pairs, in the order of the names.
-    fn hold(&mut self, names: Vec<OsString>, descriptors: Vec<OwnedFd>) {
-        let mut descriptors = descriptors.into_iter();
-        for name in names {
-            if let (Some(parent), Some(handle)) = (descriptors.next(), descriptors.next()) {
-                self.placeholders.push(Placeholder::from_parts(parent, handle, name));
-            }
+    fn hold(&mut self, name: OsString, made_here: bool, descriptors: Vec<OwnedFd>) {
+        if let Ok([parent, handle]) = <[OwnedFd; 2]>::try_from(descriptors) {
+            self.placeholders.push(Placeholder::from_parts(parent, handle, name, made_here));
         }
     }
 
@@ -110,7 +109,7 @@ impl Outside {
 fn supervise(
     spec: Spec,
     spec_file: OwnedFd,
-    lifeline: &Channel,
+    watch: &Watch<'_>,
     control: Channel,
     outside: &mut Option<Outside>,
 ) -> Result<(), SetupFailure> {
@@ -127,7 +126,7 @@ fn supervise(
                 }
             };
             drop((control, spec_file));
-            wait_for(pid, lifeline);
+            watch.wait_for(pid);
             end_all(pid);
             Ok(())
         }
@@ -138,7 +137,7 @@ fn supervise(
                 })?;
             drop((control, spec_file));
             let pid = Pid::from_child(&bwrap);
-            wait_for(pid, lifeline);
+            watch.wait_for(pid);
             end_all(pid);
             bwrap_said(bwrap.stderr.take())
         }
@@ -209,21 +208,32 @@ fn bwrap_said(stderr: Option<ChildStderr>) -> Result<(), SetupFailure> {
     Err(SetupFailure { stage: Stage::Bwrap, doing: text, errno: 0 })
 }
 
-/// Returns when the sandbox has ended or the launcher is gone.
-fn wait_for(pid: Pid, lifeline: &Channel) {
-    let Ok(process) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return };
-    loop {
-        let mut polled = [PollFd::new(&process, PollFlags::IN), PollFd::new(lifeline, PollFlags::IN)];
-        match rustix::event::poll(&mut polled, None) {
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(_) => return,
-        }
-        let [process_event, lifeline_event] = polled.map(|event| !event.revents().is_empty());
-        let launcher_gone = lifeline_event
-            && !matches!(lifeline.receive::<()>(), Ok(Received::Nothing | Received::Message(..)));
-        if process_event || launcher_gone {
-            return;
+/// What ends a run from outside.
+struct Watch<'a> {
+    lifeline: &'a Channel,
+    deadline: Option<Instant>,
+}
+
+impl Watch<'_> {
+    /// Returns when the sandbox has ended, the launcher is gone, or time is up.
+    fn wait_for(&self, pid: Pid) {
+        let Ok(process) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return };
+        loop {
+            let mut polled =
+                [PollFd::new(&process, PollFlags::IN), PollFd::new(self.lifeline, PollFlags::IN)];
+            let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            match rustix::event::poll(&mut polled, left.map(crate::process::to_timespec).as_ref()) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(_) => return,
+            }
+            let [process_event, lifeline_event] = polled.map(|event| !event.revents().is_empty());
+            let launcher_gone = lifeline_event
+                && !matches!(self.lifeline.receive::<()>(), Ok(Received::Nothing | Received::Message(..)));
+            if process_event || launcher_gone {
+                return;
+            }
         }
     }
 }

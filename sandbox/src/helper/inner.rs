@@ -11,7 +11,7 @@ use super::spec::{CommandSpec, Spec, User};
 use super::wire::{Channel, Report, SetupFailure, Stage};
 use super::{init, privileges, verify};
 use crate::backend::namespaces;
-use crate::{paths, seccomp, sys};
+use crate::{landlock, paths, seccomp, sys};
 
 /// Continues in the child of the guard: builds the view itself.
 ///
@@ -70,7 +70,7 @@ fn confine_and_start(spec: &Spec, control: &Channel) -> Result<init::Command, Se
     let terminal = init::open_terminal(&spec.command, control)?;
     let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
         .map_err(|error| SetupFailure::new(Stage::Internal, "name the sandbox's init", &error.into()))?;
-    restrict(&spec.command)?;
+    restrict(spec)?;
     close_on_exec(&spec.keep)?;
     let command = init::start(&spec.command, terminal)?;
     // The launcher uses it to know when all is dead, should the guard be killed.
@@ -114,18 +114,26 @@ fn enter_directory(command: &CommandSpec) -> Result<(), SetupFailure> {
 }
 
 /// The last steps, which no later one may need to undo.
-fn restrict(command: &CommandSpec) -> Result<(), SetupFailure> {
+fn restrict(spec: &Spec) -> Result<(), SetupFailure> {
+    let filter = spec.command.filter;
     let failed = |doing: &'static str| {
         move |error: rustix::io::Errno| SetupFailure::new(Stage::Restriction, doing, &error.into())
     };
     privileges::drop_capabilities()?;
     rustix::thread::set_no_new_privs(true).map_err(failed("set no_new_privs"))?;
-    crate::landlock::scope(command.filter)?;
+    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+    let mut handed_over = vec![stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+    for number in &spec.keep {
+        handed_over.push(sys::borrow_open(*number).map_err(|error| {
+            SetupFailure::new(Stage::Restriction, format!("keep the descriptor {number}"), &error)
+        })?);
+    }
+    landlock::restrict_self(&spec.view, filter, &handed_over)?;
     // The init stays beside hostile code of the same user: no tracing it, no reading its memory or its
     // descriptors. The command's own exec makes the command dumpable again.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(failed("hide the sandbox's init"))?;
-    seccomp::restrict_self(command.filter).map_err(|error| {
+    seccomp::restrict_self(filter).map_err(|error| {
         SetupFailure::new(
             Stage::Restriction,
             "install the system-call filter",

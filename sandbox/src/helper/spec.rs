@@ -55,6 +55,8 @@ pub(crate) struct ViewSpec {
     pub(crate) mounts: Vec<MountSpec>,
     pub(crate) symlinks: Vec<(OsString, OsString)>,
     pub(crate) proc: ProcView,
+    /// Mount points that the host's own tree brings along.
+    pub(crate) host_mounts: Vec<OsString>,
     pub(crate) network: NetworkAccess,
 }
 

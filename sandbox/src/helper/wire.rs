@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{
@@ -63,14 +64,20 @@ pub(crate) enum Order {
 /// From the launcher to the guard.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) enum Instruction {
-    /// These names are held by placeholders, whose descriptors come along: for each the directory above
-    /// and the placeholder itself.
-    Hold(Vec<OsString>),
+    /// This name is held by a placeholder. Descriptors: the directory above and the placeholder itself.
+    Hold {
+        /// The name.
+        name: OsString,
+        /// Whether this run made it.
+        made_here: bool,
+    },
     /// Start the sandbox. Descriptors: the spec, the inner end of the control channel, the command's
     /// standard streams and, if so said, the caller's terminal.
     Launch {
         /// Whether the caller's terminal comes along, to be restored should the caller be killed.
         terminal: bool,
+        /// When to end the run in any case.
+        limit: Option<Duration>,
     },
 }
 
@@ -147,6 +154,11 @@ impl Channel {
         let (one, other) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         Ok((Self(one), Self(other)))
+    }
+
+    /// Ends the conversation for both sides. It fails only where there is none.
+    pub(crate) fn hang_up(&self) {
+        rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both).ok();
     }
 
     pub(crate) fn into_descriptor(self) -> OwnedFd {

@@ -22,6 +22,7 @@ use super::metadata;
 use super::sockets;
 use super::why::Why;
 use super::{Note, PlanRequest, Symlink};
+use crate::mounts::{self, Risk};
 use crate::paths::{self, Found, Kind, Link, Target};
 use crate::placeholder;
 
@@ -55,7 +56,8 @@ pub(super) fn build(
     }
     builder.expand_globs(entries, glob_scan_max_depth)?;
     builder.refuse_kernel_interfaces()?;
-    builder.refuse_writable_links()?;
+    builder.refuse_replaceable_links()?;
+    builder.cover_kernel_file_systems()?;
     builder.protect_metadata()?;
     builder.protect_own_files()?;
     if network == NetworkAccess::Enabled {
@@ -156,11 +158,9 @@ impl<'a> Builder<'a> {
             self.opened.insert(resolved.path().clone());
         }
         match resolved.target {
-            Target::Found(found) if access != Access::Write && placeholder::is_placeholder(&found.path) => {
-                self.missing.push((found.path, access, Why::Profile));
-            }
             Target::Found(found) => {
                 self.note_other_names(&found, access);
+                self.share_placeholder(&found, access);
                 self.insert(found, access, Why::Profile);
             }
             Target::Missing { ref first } => match (access, missing) {
@@ -175,6 +175,14 @@ impl<'a> Builder<'a> {
         }
         self.walked.push(Walked { path: AbsolutePath::parse(path)?, access, links: resolved.links });
         Ok(())
+    }
+
+    /// A directory that looks like another run's placeholder is held by this run too, so that it stays
+    /// until both have ended. Should it be the user's own, a shared lock does it no harm.
+    fn share_placeholder(&mut self, found: &Found, access: Access) {
+        if access != Access::Write && found.kind == Kind::Directory && placeholder::may_be_one(&found.path) {
+            self.placeholders.insert(found.path.clone());
+        }
     }
 
     /// Adds a row; of two for one path the stricter stays (deny > write > read).
@@ -259,38 +267,57 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// A symlink that the command can replace must not decide where a carve-out or a grant lands at the
-    /// next start.
-    fn refuse_writable_links(&self) -> Result<(), PlanError> {
-        let access = self.access();
-        for walked in self.walked.iter().filter(|walked| !walked.links.is_empty()) {
-            let Some(link) = walked.links.iter().find(|link| {
-                link.at.parent().and_then(|parent| access.access(&parent)) == Some(Access::Write)
-            }) else {
+    /// Kernel interfaces that are mounted elsewhere (in a chroot, say): a procfs shows the host's processes
+    /// and, to uid 0, hands out the host's switches; others are at least never writable.
+    fn cover_kernel_file_systems(&mut self) -> Result<(), PlanError> {
+        let mounts = mounts::of_this_process().map_err(|source| PlanError::Examine { source })?;
+        for mount in mounts.iter().filter(|mount| !mounts::is_usual_place(&mount.point)) {
+            let cover = match mounts::risk(&mount.kind) {
+                Some(Risk::ShowsProcesses) => Access::Deny,
+                Some(Risk::Switches) => Access::Read,
+                None => continue,
+            };
+            // What cannot be reached from here cannot be reached from inside.
+            let Ok(paths::Resolution { target: Target::Found(found), .. }) =
+                paths::resolve(mount.point.as_path())
+            else {
                 continue;
             };
-            if walked.access == Access::Write && self.writable_without(walked) {
-                continue;
+            let present = self.access().access(&found.path);
+            let needed = match cover {
+                Access::Deny => matches!(present, Some(Access::Read | Access::Write)),
+                Access::Read | Access::Write => present == Some(Access::Write),
+            };
+            if needed {
+                self.rows.remove(&found.path);
+                self.insert(found, cover, Why::KernelInterface);
             }
-            return Err(PlanError::WritableLink {
-                path: walked.path.clone(),
-                link: link.at.clone(),
-                access: walked.access,
-            });
         }
         Ok(())
     }
 
-    /// Whether the target of this grant is writable by other entries anyway, so that the link widens nothing.
-    fn writable_without(&self, walked: &Walked) -> bool {
-        let Ok(resolved) = paths::resolve(walked.path.as_path()) else { return false };
-        let others = AccessMap::new(
-            self.rows
-                .values()
-                .filter(|row| row.path != *resolved.path())
-                .map(|row| (row.path.clone(), row.access)),
-        );
-        others.access(resolved.path()) == Some(Access::Write)
+    /// A symlink that a command can replace must not decide where a carve-out or a grant lands: not one in
+    /// a writable folder and, for grants, not one that lies in the workspace, which earlier runs and the
+    /// repository's author could write (I6, I10).
+    fn refuse_replaceable_links(&self) -> Result<(), PlanError> {
+        let access = self.access();
+        let in_workspace =
+            |link: &Link| self.cwd.path.parent().is_some() && link.at.starts_with(&self.cwd.path);
+        for walked in &self.walked {
+            let replaceable = |link: &&Link| {
+                let folder = link.at.parent();
+                folder.and_then(|folder| access.access(&folder)) == Some(Access::Write)
+                    || walked.access == Access::Write && in_workspace(link)
+            };
+            if let Some(link) = walked.links.iter().find(replaceable) {
+                return Err(PlanError::WritableLink {
+                    path: walked.path.clone(),
+                    link: link.at.clone(),
+                    access: walked.access,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn protect_metadata(&mut self) -> Result<(), PlanError> {
@@ -329,15 +356,13 @@ impl<'a> Builder<'a> {
         };
         match child {
             None => self.missing.push((path, Access::Read, why)),
-            Some(FileType::Directory) if placeholder::is_placeholder(&path) => {
-                self.missing.push((path, Access::Read, why));
-            }
             Some(FileType::Symlink) => {
                 return Err(PlanError::WritableLink { path: path.clone(), link: path, access: Access::Read });
             }
             Some(kind) => {
                 let resolved = paths::resolve(path.as_path()).map_err(unresolvable)?;
                 if let Target::Found(found) = resolved.target {
+                    self.share_placeholder(&found, Access::Read);
                     self.insert(found, Access::Read, why);
                 }
                 if name == ".git" && kind == FileType::RegularFile {

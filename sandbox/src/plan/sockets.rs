@@ -36,12 +36,19 @@ const USER: &[(&str, &str)] = &[
     ("libvirt", "libvirt"),
 ];
 
+/// Terminal multiplexers: their sockets take keys for the shells inside. `{}` is the user's id.
+const MULTIPLEXERS: &[(&str, &str)] =
+    &[("/tmp/tmux-{}", "tmux"), ("/run/screen", "screen"), ("/tmp/screens", "screen")];
+
 /// What to hide, for a user whose runtime folder the environment names (or not).
 pub(super) fn control_sockets(runtime_dir: Option<&Path>) -> impl Iterator<Item = (PathBuf, &'static str)> {
     let own = PathBuf::from(format!("/run/user/{}", rustix::process::geteuid().as_raw()));
     let named = runtime_dir.filter(|folder| folder.is_absolute() && *folder != own).map(Path::to_owned);
     let users = [Some(own), named].into_iter().flatten();
     let system = SYSTEM.iter().map(|(path, service)| (PathBuf::from(path), *service));
-    system
-        .chain(users.flat_map(|folder| USER.iter().map(move |(name, service)| (folder.join(name), *service))))
+    let uid = rustix::process::geteuid().as_raw().to_string();
+    let multiplexers =
+        MULTIPLEXERS.iter().map(move |(path, service)| (PathBuf::from(path.replace("{}", &uid)), *service));
+    let own = users.flat_map(|folder| USER.iter().map(move |(name, service)| (folder.join(name), *service)));
+    system.chain(multiplexers).chain(own)
 }

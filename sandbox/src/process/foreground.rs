@@ -13,7 +13,9 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags};
 
 use super::terminal::{self, RawMode, Relay};
-use super::{Child, Event, Helper, LaunchOptions, Stream, Streams, TerminalSize, failed, to_timespec};
+use super::{
+    Child, Event, Helper, LaunchOptions, Stream, Streams, TerminalSize, failed, orphans, to_timespec,
+};
 use crate::backend::Backend;
 use crate::error::LaunchError;
 use crate::helper::Ended;
@@ -33,6 +35,9 @@ pub enum Outcome {
 /// How long a command has to end by itself after it was asked to.
 pub const GRACE: Duration = Duration::from_secs(2);
 
+/// How much longer than ours the guard's patience is.
+const GUARD_MARGIN: Duration = Duration::from_secs(1);
+
 /// Signals that ask us to end.
 const ENDING: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
 /// Signals that are only passed on.
@@ -42,30 +47,27 @@ const CONTROL: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGCONT, Signal::SIGWINCH
 
 /// A foreground run in preparation.
 pub struct Foreground {
-    signals: Signals,
     console: Console,
     helper: Helper,
 }
 
 impl Foreground {
-    /// Looks at the caller's streams, starts listening for signals, and starts the guard, which gets ready
-    /// while the caller plans.
+    /// Looks at the caller's streams and starts the guard, which gets ready while the caller plans.
     ///
-    /// Blocks the signals named in this module in this thread until the run is over or this is dropped;
-    /// meant for a program that does nothing else meanwhile. `keep` as in [`Helper::start`].
+    /// `keep` as in [`Helper::start`].
     ///
     /// # Errors
     /// [`LaunchError::Failed`].
     pub fn prepare(keep: Vec<RawFd>) -> Result<Self, LaunchError> {
-        let signals = Signals::listen().map_err(failed("listen for signals"))?;
         let console = Console::detect().map_err(failed("examine the terminal"))?;
         let helper = Helper::start(keep)?;
-        Ok(Self { signals, console, helper })
+        Ok(Self { console, helper })
     }
 
     /// Runs what `permit` allows, with the caller's standard streams.
     ///
-    /// SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed to the command, and end everything after [`GRACE`]
+    /// Takes signals as events and adopts what the run leaves: meant for a program that does nothing else
+    /// meanwhile. SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed to the command, and end everything after [`GRACE`]
     /// or when they come again. `timeout` counts from the start of the program.
     ///
     /// # Errors
@@ -76,8 +78,11 @@ impl Foreground {
         backend: &Backend,
         timeout: Option<Duration>,
     ) -> Result<Outcome, LaunchError> {
-        let Self { signals, console, helper } = self;
-        let mut child = helper.launch(permit, backend, console.launch_options())?;
+        let Self { console, helper } = self;
+        let signals = Signals::listen().map_err(failed("listen for signals"))?;
+        orphans::adopt().map_err(failed("become the subreaper"))?;
+        let limit = timeout.map(|timeout| timeout.saturating_add(GRACE).saturating_add(GUARD_MARGIN));
+        let mut child = helper.launch(permit, backend, console.launch_options(limit))?;
         let relay = match (child.take_terminal(), &console.screen) {
             (Some(master), Some(screen)) => {
                 let relay = Relay::new(master, screen.as_fd(), console.interactive);
@@ -146,7 +151,7 @@ impl Console {
         Streams { stdin, stdout, stderr }
     }
 
-    fn launch_options(&self) -> LaunchOptions {
+    fn launch_options(&self, limit: Option<Duration>) -> LaunchOptions {
         let terminal = self.screen.as_ref().map(|screen| {
             let size = terminal::size(screen.as_fd());
             TerminalSize {
@@ -156,7 +161,7 @@ impl Console {
             }
         });
         let restore = self.interactive.then(|| io::stdin().as_fd().try_clone_to_owned().ok()).flatten();
-        LaunchOptions { streams: self.streams(), terminal, restore }
+        LaunchOptions { streams: self.streams(), terminal, restore, limit }
     }
 
     fn enter_raw_mode(&self) -> io::Result<Option<RawMode>> {
@@ -202,7 +207,8 @@ impl Session {
                 }
             }
         }
-        let timed_out = matches!(self.ending, Some(Ending { because: Outcome::TimedOut, .. }));
+        let timed_out = matches!(self.ending, Some(Ending { because: Outcome::TimedOut, .. }))
+            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let ended = self.child.finish();
         if let Some(relay) = &mut self.relay {
             while relay.copy_output() {}
@@ -239,7 +245,9 @@ impl Session {
         if ready.child {
             match self.child.next_event()? {
                 Event::Ended | Event::Closed => return Ok(Step::Done),
-                Event::Stopped => self.suspend()?,
+                // Only a person at a terminal can continue it again.
+                Event::Stopped if self.raw.is_some() => self.suspend()?,
+                Event::Stopped => {}
                 Event::Nothing => {}
             }
         }

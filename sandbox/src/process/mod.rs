@@ -1,6 +1,7 @@
 //! From a permit to a running command.
 
 pub mod foreground;
+mod orphans;
 mod terminal;
 pub mod unconfined;
 
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use policies::AbsolutePath;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 
 use crate::backend::{Backend, Mechanism};
 use crate::error::LaunchError;
@@ -76,6 +77,9 @@ pub struct LaunchOptions {
     pub terminal: Option<TerminalSize>,
     /// The caller's terminal, so that its modes are restored if the caller is killed.
     pub restore: Option<OwnedFd>,
+    /// When the guard ends the run by itself, should the caller not have done so: a caller that job
+    /// control has stopped keeps no deadlines.
+    pub limit: Option<Duration>,
 }
 
 /// A guard that waits for instructions.
@@ -111,7 +115,7 @@ const LAST_BREATH: Duration = Duration::from_secs(10);
 /// How long a sandbox may take to start: far more than any does, unless a file system it needs is dead.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-fn to_timespec(duration: Duration) -> Timespec {
+pub(crate) fn to_timespec(duration: Duration) -> Timespec {
     Timespec {
         tv_sec: duration.as_secs().try_into().unwrap_or(i64::MAX),
         tv_nsec: duration.subsec_nanos().into(),
@@ -131,6 +135,10 @@ impl Helper {
     /// [`LaunchError::Failed`].
     #[expect(clippy::disallowed_methods, reason = "a launcher")]
     pub fn start(keep: Vec<RawFd>) -> Result<Self, LaunchError> {
+        for number in &keep {
+            let shown = sys::borrow_open(*number).map_err(failed("examine a descriptor to keep"))?;
+            refuse_ways_out([(shown, *number)])?;
+        }
         let (lifeline, guard_lifeline) = Channel::pair().map_err(failed("connect to the sandbox"))?;
         let executable = helper::own_executable().map_err(failed("open the launcher's own executable"))?;
         let mut command = Command::new(format!("/proc/self/fd/{}", executable.as_raw_fd()));
@@ -206,12 +214,29 @@ impl Helper {
             streams.stderr.descriptor(stderr.as_fd(), &null),
         ];
         descriptors.extend(options.restore.as_ref().map(AsFd::as_fd));
-        let launch = Instruction::Launch { terminal: options.restore.is_some() };
+        refuse_ways_out(descriptors.iter().skip(2).take(3).copied().zip(0..))?;
+        let launch = Instruction::Launch { terminal: options.restore.is_some(), limit: options.limit };
         child.lifeline.send_with(&launch, &descriptors).map_err(failed("instruct the sandbox's guard"))?;
         drop(inner_control);
         child.await_start()?;
         Ok(child)
     }
+}
+
+/// Refuses descriptors that lead past the view: from an open directory (or a path handle) every file below
+/// and above it can be opened by relative names, through the host's own mounts.
+fn refuse_ways_out<'a>(
+    descriptors: impl IntoIterator<Item = (BorrowedFd<'a>, RawFd)>,
+) -> Result<(), LaunchError> {
+    for (descriptor, number) in descriptors {
+        let examine = |error: rustix::io::Errno| failed("examine a descriptor")(error.into());
+        let kind = FileType::from_raw_mode(rustix::fs::fstat(descriptor).map_err(examine)?.st_mode);
+        let is_handle = rustix::fs::fcntl_getfl(descriptor).map_err(examine)?.contains(OFlags::PATH);
+        if kind == FileType::Directory || is_handle {
+            return Err(LaunchError::WayOut { number });
+        }
+    }
+    Ok(())
 }
 
 /// A missing name and what holds it: `None` where nobody can create it.
@@ -236,6 +261,7 @@ fn describe_view(view: &View, backend: &Backend, held: &[HeldName]) -> ViewSpec 
             .map(|link| (link.path.as_path().as_os_str().to_owned(), link.target.clone().into_os_string()))
             .collect(),
         proc: backend.proc,
+        host_mounts: backend.host_mounts.clone(),
         network: view.network,
     }
 }
@@ -268,13 +294,15 @@ impl Child {
             let failed = |source| LaunchError::Placeholder { path: path.clone(), source };
             match placeholder::hold(path).map_err(failed)? {
                 Held::By(placeholder, identity) => {
-                    let names = Instruction::Hold(vec![placeholder.name().to_owned()]);
+                    let name = placeholder.name().to_owned();
+                    let names = Instruction::Hold { name, made_here: placeholder.is_made_here() };
                     let told = self.lifeline.send_with(&names, &placeholder.descriptors());
                     self.placeholders.push(placeholder);
                     told.map_err(failed)?;
                     held.push((path.clone(), Some(identity)));
                 }
                 Held::Uncreatable => held.push((path.clone(), None)),
+                Held::Foreign => {}
             }
         }
         Ok(held)
@@ -372,11 +400,11 @@ impl Child {
         self.reap();
     }
 
-    /// Closes our ends: the guard and the sandbox's init both take that as the order to end everything.
-    fn hang_up(&mut self) {
-        if let Ok((control, lifeline)) = Channel::pair() {
-            (self.control, self.lifeline) = (control, lifeline);
-        }
+    /// Hangs up: the guard and the sandbox's init both take that as the order to end everything.
+    /// shutdown(2), which needs no new descriptor and hence cannot fail for want of one.
+    fn hang_up(&self) {
+        self.control.hang_up();
+        self.lifeline.hang_up();
     }
 
     /// The guard's own report, where there is one, says why the sandbox did not start.
@@ -413,6 +441,9 @@ impl Child {
     /// Waits for the guard; if it was killed, waits for the sandbox to follow and does its cleaning.
     fn reap(&mut self) {
         let clean = self.guard.wait().is_ok_and(|status| status.code().is_some());
+        if !clean {
+            orphans::end();
+        }
         if !clean && let Some(init) = self.init.take() {
             let mut polled = [PollFd::new(&init, PollFlags::IN)];
             let limit = to_timespec(LAST_BREATH);

@@ -35,8 +35,9 @@ impl RawMode {
 
 impl Drop for RawMode {
     fn drop(&mut self) {
+        // Flushed: answers of the terminal to what the command wrote last are not for the caller's shell.
         // A terminal that is gone needs no restoring.
-        rustix::termios::tcsetattr(&self.terminal, OptionalActions::Drain, &self.before).ok();
+        rustix::termios::tcsetattr(&self.terminal, OptionalActions::Flush, &self.before).ok();
     }
 }
 

@@ -34,6 +34,12 @@ pub fn run(permit: Permit, timeout: Option<Duration>) -> Result<Outcome, LaunchE
     let Some(timeout) = timeout else {
         return Err(LaunchError::Program { path, source: command.exec() });
     };
+    // A group of its own, so that its children end with it; not at a terminal, where a background group
+    // could not read.
+    let group = !std::io::IsTerminal::is_terminal(&io::stdin());
+    if group {
+        command.process_group(0);
+    }
     let mut child = command.spawn().map_err(|source| LaunchError::Program { path, source })?;
     let pid = Pid::from_child(&child);
     let process = rustix::process::pidfd_open(pid, PidfdFlags::empty())
@@ -41,10 +47,14 @@ pub fn run(permit: Permit, timeout: Option<Duration>) -> Result<Outcome, LaunchE
     let deadline = Instant::now().checked_add(timeout);
     let in_time = ends_by(&process, deadline)?;
     if !in_time {
-        rustix::process::kill_process(pid, Signal::TERM).ok();
-        if !ends_by(&process, Instant::now().checked_add(GRACE))? {
-            child.kill().map_err(failed("end the command"))?;
-        }
+        // What has ended meanwhile needs no signal.
+        let send = |signal| match group {
+            true => rustix::process::kill_process_group(pid, signal).ok(),
+            false => rustix::process::kill_process(pid, signal).ok(),
+        };
+        send(Signal::TERM);
+        ends_by(&process, Instant::now().checked_add(GRACE))?;
+        send(Signal::KILL);
     }
     let status = child.wait().map_err(failed("wait for the command"))?;
     Ok(if in_time { Outcome::Ended(Ended::from(status)) } else { Outcome::TimedOut })
