@@ -75,7 +75,7 @@ pub(crate) struct SandboxArguments {
     pub(crate) json: bool,
 
     /// End the command after this long: 90, 90s, 15m, 2h, 500ms
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
     pub(crate) timeout: Option<Duration>,
 
     /// Let the command keep this open descriptor of ours; all others are closed (repeatable)
@@ -119,7 +119,7 @@ pub(crate) struct SandboxArguments {
     pub(crate) sandbox_state_disable_network: bool,
 
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
 }
 

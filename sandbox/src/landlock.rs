@@ -84,7 +84,9 @@ fn allow_planned(
     writes: BitFlags<AccessFs>,
 ) -> Result<RulesetCreated, RulesetError> {
     let planned = view.mounts.iter().filter(|mount| mount.action == Action::Writable);
-    let places = planned.map(|mount| Path::new(&mount.path)).chain([Path::new("/dev"), Path::new("/proc")]);
+    // POSIX message queues are reached through a mount of the kernel's own; the rule is about its root.
+    let own = ["/dev", "/dev/mqueue", "/proc"].map(Path::new);
+    let places = planned.map(|mount| Path::new(&mount.path)).chain(own);
     for place in places {
         // One that cannot be opened (below a denied folder) cannot be written either.
         let Ok(handle) = PathFd::new(place) else { continue };

@@ -20,6 +20,7 @@ mod error;
 mod helper;
 mod landlock;
 mod mounts;
+mod orphans;
 mod paths;
 mod permit;
 mod placeholder;

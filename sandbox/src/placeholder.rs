@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use policies::AbsolutePath;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
+use rustix::process::Uid;
 
 use crate::paths::Identity;
 
@@ -63,17 +64,68 @@ pub(crate) enum Held {
     Foreign,
 }
 
-/// Makes sure that `path`, which was missing when the plan was made, stays out of the command's hands.
+/// A name in an open directory.
+#[derive(Debug)]
+pub(crate) struct Place {
+    parent: OwnedFd,
+    name: OsString,
+    /// Whether the directory above belongs to us, so that the command could make it writable.
+    parent_is_ours: bool,
+}
+
+impl Place {
+    /// # Errors
+    /// `ELOOP` when a component above has become a symlink; errors of openat2(2).
+    pub(crate) fn open(path: &AbsolutePath) -> io::Result<Self> {
+        let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
+        let above = path.parent().ok_or_else(invalid)?;
+        let name = path.as_path().file_name().ok_or_else(invalid)?.to_owned();
+        let parent = crate::paths::open_resolved(above.as_path())?;
+        Ok(Self { parent, name, parent_is_ours: crate::paths::is_ours(&above) })
+    }
+
+    /// Takes over what was handed over before anything was made.
+    pub(crate) fn from_parts(parent: OwnedFd, name: OsString) -> Self {
+        Self { parent, name, parent_is_ours: false }
+    }
+
+    pub(crate) fn parent(&self) -> BorrowedFd<'_> {
+        self.parent.as_fd()
+    }
+
+    pub(crate) fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(rustix::fs::statat(&self.parent, &self.name, AtFlags::SYMLINK_NOFOLLOW), Err(Errno::NOENT))
+    }
+
+    /// Removes what a launcher made here and was killed before it could say so: an empty directory of the
+    /// mode that only placeholders have from their first moment, where there was nothing before.
+    pub(crate) fn sweep(&self) {
+        let Ok(stat) = rustix::fs::statat(&self.parent, &self.name, AtFlags::SYMLINK_NOFOLLOW) else {
+            return;
+        };
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Directory || stat.st_mode & STICKY == 0 {
+            return;
+        }
+        // One that another run has taken up by now is locked, and that run's to remove.
+        let Ok(Some((handle, _))) = lock(&self.parent, &self.name) else { return };
+        if rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            rustix::fs::unlinkat(&self.parent, &self.name, AtFlags::REMOVEDIR).ok(); // kept if in use
+        }
+    }
+}
+
+/// Makes sure that `place`, which was empty when the plan was made, stays out of the command's hands.
 ///
 /// # Errors
 /// `EEXIST` when something else appeared there meanwhile; `EACCES` when the directory above is ours but
 /// not writable, so that the command could make it writable and then create the name; errors of
 /// mkdirat(2), openat(2) and flock(2).
-pub(crate) fn hold(path: &AbsolutePath) -> io::Result<Held> {
-    let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
-    let above = path.parent().ok_or_else(invalid)?;
-    let name = path.as_path().file_name().ok_or_else(invalid)?.to_owned();
-    let parent = crate::paths::open_resolved(above.as_path())?;
+pub(crate) fn hold(place: Place) -> io::Result<Held> {
+    let Place { parent, name, parent_is_ours } = place;
     let mut made_here;
     for _ in 0..MAX_TRIES {
         match rustix::fs::mkdirat(&parent, &name, Mode::from_raw_mode(MODE)) {
@@ -83,7 +135,7 @@ pub(crate) fn hold(path: &AbsolutePath) -> io::Result<Held> {
             }
             Err(Errno::EXIST) => made_here = false,
             Err(Errno::ROFS) => return Ok(Held::Uncreatable),
-            Err(Errno::ACCESS | Errno::PERM) if !crate::paths::is_ours(&above) => {
+            Err(Errno::ACCESS | Errno::PERM) if !parent_is_ours => {
                 return Ok(Held::Uncreatable);
             }
             Err(error) => return Err(error.into()),
@@ -159,13 +211,9 @@ fn is_marked(stat: &rustix::fs::Stat) -> bool {
 }
 
 impl Placeholder {
-    /// The directory above and the placeholder, to be handed to the guard.
-    pub(crate) fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
-        [self.parent.as_fd(), self.handle.as_fd()]
-    }
-
-    pub(crate) fn name(&self) -> &OsStr {
-        &self.name
+    /// The placeholder itself, to be handed to the guard.
+    pub(crate) fn handle(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
     }
 
     pub(crate) fn is_made_here(&self) -> bool {
@@ -173,8 +221,8 @@ impl Placeholder {
     }
 
     /// Puts together again what was handed over. The lock is shared with whoever handed it over.
-    pub(crate) fn from_parts(parent: OwnedFd, handle: OwnedFd, name: OsString, made_here: bool) -> Self {
-        Self { parent, handle, name, made_here }
+    pub(crate) fn from_parts(place: Place, handle: OwnedFd, made_here: bool) -> Self {
+        Self { parent: place.parent, handle, name: place.name, made_here }
     }
 
     /// Removes the directory if no other run relies on it and nobody put anything into it.
@@ -182,7 +230,7 @@ impl Placeholder {
     /// To be called when every process of the run is dead. Safe to call twice, and from two processes
     /// that share the lock.
     pub(crate) fn release(&self) {
-        if rustix::fs::flock(&self.handle, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if !self.lock_alone() {
             return; // another run holds it, and will remove it
         }
         let (Ok(ours), Ok(there)) = (
@@ -204,12 +252,60 @@ impl Placeholder {
     }
 }
 
+impl Placeholder {
+    /// Takes the exclusive lock if no other run holds the directory. Trying gives up our shared lock, so of
+    /// several runs that end at once the last one succeeds.
+    ///
+    /// In a shared folder such as `/tmp` only its owner may remove a directory. When root's run ends before
+    /// another user's, that user gets it. (Between two ordinary users there is no such way: then the
+    /// owner's next run removes it.)
+    fn lock_alone(&self) -> bool {
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            if rustix::fs::flock(&self.handle, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                return true;
+            }
+            let Ok(stat) = rustix::fs::fstat(&self.handle) else { return false };
+            if !rustix::process::geteuid().is_root() || stat.st_uid != 0 || !self.made_here {
+                return false;
+            }
+            match lock_holders(stat.st_ino).first() {
+                Some(user) if user.is_root() => return false,
+                Some(user) => {
+                    // If that fails, it stays for our next run.
+                    rustix::fs::fchown(&self.handle, Some(*user), None).ok();
+                    return false;
+                }
+                // The holder is just ending: the process that took the lock is gone.
+                None if Instant::now() < deadline => std::thread::sleep(LOCK_PAUSE),
+                None => return false,
+            }
+        }
+    }
+}
+
+/// Who holds locks on the file with this inode number. proc_locks(5): `1: FLOCK ADVISORY READ 814 fe:00:42 0 EOF`,
+/// with the lock's process and device:inode. (Two file systems can use one number; then a directory that
+/// carries our mark goes to somebody who holds a lock elsewhere, and who could not abuse it.)
+fn lock_holders(inode: u64) -> Vec<Uid> {
+    use std::os::unix::fs::MetadataExt;
+    let table = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    let holder = |line: &str| {
+        let mut fields = line.split_whitespace().skip_while(|field| *field != "FLOCK").skip(3);
+        let (process, file) = (fields.next()?, fields.next()?);
+        let same = file.rsplit(':').next()?.parse() == Ok(inode);
+        let owner = same.then(|| std::fs::metadata(format!("/proc/{process}")).ok()).flatten()?;
+        Some(Uid::from_raw(owner.uid()))
+    };
+    table.lines().filter_map(holder).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn held(path: &AbsolutePath) -> Placeholder {
-        match hold(path).unwrap() {
+        match hold(Place::open(path).unwrap()).unwrap() {
             Held::By(placeholder, _) => placeholder,
             Held::Uncreatable | Held::Foreign => panic!("ours to create"),
         }
@@ -259,7 +355,7 @@ mod tests {
     fn a_file_that_appeared_is_an_error_and_stays() {
         let (_dir, path) = name();
         std::fs::write(path.as_path(), "host").unwrap();
-        assert!(hold(&path).is_err());
+        assert!(hold(Place::open(&path).unwrap()).is_err());
         assert!(path.as_path().exists());
     }
 }

@@ -134,7 +134,7 @@ pub(crate) fn arguments(view: &ViewSpec, empty: &mut dyn Iterator<Item = i32>) -
         Root::HostWritable => &["--bind", "/", "/"],
         Root::Empty => &["--tmpfs", "/"],
     });
-    list.words(&["--dev", "/dev"]);
+    list.words(&["--dev", "/dev", "--mqueue", "/dev/mqueue"]);
     for (path, target) in &view.symlinks {
         list.with("--symlink", &[target, path]);
     }

@@ -189,6 +189,12 @@ fn mount_dev(devices: &[OwnedFd]) -> io::Result<()> {
     ] {
         std::os::unix::fs::symlink(target, Path::new("/dev").join(name))?;
     }
+    std::fs::create_dir("/dev/mqueue")?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let queues = new_file_system("mqueue", &[], attributes)?;
+    attach(queues.as_fd(), open_place(Path::new("/dev/mqueue"))?.as_fd())?;
     std::fs::create_dir("/dev/shm")?;
     std::fs::create_dir("/dev/pts")?;
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;

@@ -9,13 +9,14 @@ use std::time::Instant;
 use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use rustix::process::{Pid, PidfdFlags};
 use rustix::termios::{OptionalActions, Termios};
 
 use super::spec::{Outer, Spec, ViewSpec};
 use super::wire::{Channel, Instruction, MAX_TEXT_BYTES, Received, Report, SetupFailure, Stage};
 use crate::backend::bwrap;
-use crate::placeholder::Placeholder;
+use crate::orphans;
+use crate::placeholder::{Place, Placeholder};
 use crate::sys::{self, Forked, Namespaces};
 
 /// Runs as the guard. Its standard input is its end of the lifeline.
@@ -27,7 +28,7 @@ pub(super) fn main() -> ExitCode {
         return ExitCode::from(125);
     };
     let lifeline = Channel::from_descriptor(lifeline);
-    let mut outside = Some(Outside { placeholders: Vec::new(), terminal: Terminal(None) });
+    let mut outside = Some(Outside { intended: None, placeholders: Vec::new(), terminal: Terminal(None) });
     let outcome = run(&lifeline, &mut outside);
     if let Some(outside) = outside {
         outside.clean(&lifeline);
@@ -54,13 +55,17 @@ fn run(lifeline: &Channel, outside: &mut Option<Outside>) -> Result<(), SetupFai
     // that was just started is not.)
     rustix::process::setsid().ok();
     // What loses its parent inside is ours to wait for, so that "all dead" can be known.
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
-        .map_err(|error| internal("become the subreaper")(error.into()))?;
+    orphans::adopt().map_err(internal("become the subreaper"))?;
     while let Some((instruction, descriptors)) = lifeline.wait().map_err(internal("receive instructions"))? {
         match instruction {
-            Instruction::Hold { name, made_here } => {
+            Instruction::Intend { name, missing } => {
                 if let Some(outside) = outside {
-                    outside.hold(name, made_here, descriptors);
+                    outside.intend(name, missing, descriptors);
+                }
+            }
+            Instruction::Hold { made_here } => {
+                if let Some(outside) = outside {
+                    outside.hold(made_here, descriptors);
                 }
             }
             Instruction::Launch { terminal, limit } => {
@@ -89,19 +94,29 @@ fn run(lifeline: &Channel, outside: &mut Option<Outside>) -> Result<(), SetupFai
 
 /// What the guard alone holds: the sandbox's side of a fork lets go of it at once.
 struct Outside {
+    /// The name announced last, and whether what appears there is ours to remove.
+    intended: Option<(Place, bool)>,
     placeholders: Vec<Placeholder>,
     terminal: Terminal,
 }
 
 impl Outside {
-    fn hold(&mut self, name: OsString, made_here: bool, descriptors: Vec<OwnedFd>) {
-        if let Ok([parent, handle]) = <[OwnedFd; 2]>::try_from(descriptors) {
-            self.placeholders.push(Placeholder::from_parts(parent, handle, name, made_here));
+    fn intend(&mut self, name: OsString, missing: bool, descriptors: Vec<OwnedFd>) {
+        self.intended =
+            descriptors.into_iter().next().map(|parent| (Place::from_parts(parent, name), missing));
+    }
+
+    fn hold(&mut self, made_here: bool, descriptors: Vec<OwnedFd>) {
+        if let (Some((place, _)), Some(handle)) = (self.intended.take(), descriptors.into_iter().next()) {
+            self.placeholders.push(Placeholder::from_parts(place, handle, made_here));
         }
     }
 
     fn clean(self, lifeline: &Channel) {
         self.placeholders.iter().for_each(Placeholder::release);
+        if let Some((place, true)) = self.intended {
+            place.sweep();
+        }
         self.terminal.restore_if_abandoned(lifeline);
     }
 }
@@ -127,7 +142,7 @@ fn supervise(
             };
             drop((control, spec_file));
             watch.wait_for(pid);
-            end_all(pid);
+            orphans::end();
             Ok(())
         }
         Outer::Bwrap(program) => {
@@ -138,7 +153,7 @@ fn supervise(
             drop((control, spec_file));
             let pid = Pid::from_child(&bwrap);
             watch.wait_for(pid);
-            end_all(pid);
+            orphans::end();
             bwrap_said(bwrap.stderr.take())
         }
     }
@@ -236,14 +251,4 @@ impl Watch<'_> {
             }
         }
     }
-}
-
-/// Ends and reaps every process of the run.
-///
-/// A PID namespace dies with its first process, which is reaped only when all others are gone; under
-/// bubblewrap that process follows its parent, `first`, by parent-death signal. pid_namespaces(7).
-fn end_all(first: Pid) {
-    // It may have ended already; its number is not reused before it is reaped, here.
-    rustix::process::kill_process(first, Signal::KILL).ok();
-    while !matches!(rustix::process::wait(WaitOptions::empty()), Err(rustix::io::Errno::CHILD)) {}
 }

@@ -64,10 +64,15 @@ pub(crate) enum Order {
 /// From the launcher to the guard.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) enum Instruction {
-    /// This name is held by a placeholder. Descriptors: the directory above and the placeholder itself.
-    Hold {
+    /// A placeholder is about to be made, or taken up, under this name. Descriptor: the directory above.
+    Intend {
         /// The name.
         name: OsString,
+        /// Whether nothing is there yet, so that what appears is ours to remove.
+        missing: bool,
+    },
+    /// The name last announced is held. Descriptor: the placeholder.
+    Hold {
         /// Whether this run made it.
         made_here: bool,
     },

@@ -93,7 +93,7 @@ fn write_view(f: &mut fmt::Formatter<'_>, view: &View) -> fmt::Result {
     for link in &view.symlinks {
         writeln!(f, "symlink    {} -> {}", link.path, policies::escape(link.target.as_os_str()))?;
     }
-    writeln!(f, "mount      /dev  own: null zero full random urandom tty pts shm")?;
+    writeln!(f, "mount      /dev  own: null zero full random urandom tty pts shm mqueue")?;
     writeln!(f, "mount      /proc  own: the run's processes only")?;
     let network = match view.network {
         policies::NetworkAccess::Restricted => "off: no interface, no socket but connected local pairs",

@@ -13,12 +13,11 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags};
 
 use super::terminal::{self, RawMode, Relay};
-use super::{
-    Child, Event, Helper, LaunchOptions, Stream, Streams, TerminalSize, failed, orphans, to_timespec,
-};
+use super::{Child, Event, Helper, LaunchOptions, Stream, Streams, TerminalSize, failed, to_timespec};
 use crate::backend::Backend;
 use crate::error::LaunchError;
 use crate::helper::Ended;
+use crate::orphans;
 use crate::permit::Permit;
 
 /// How a run in the foreground ended.

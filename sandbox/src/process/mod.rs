@@ -1,7 +1,6 @@
 //! From a permit to a running command.
 
 pub mod foreground;
-mod orphans;
 mod terminal;
 pub mod unconfined;
 
@@ -19,9 +18,10 @@ use crate::error::LaunchError;
 use crate::helper::spec::{CommandSpec, MountSpec, Outer, Spec, StreamSpec, TerminalSpec, User, ViewSpec};
 use crate::helper::wire::{Channel, Ended, Instruction, Order, Received, Report, SetupFailure};
 use crate::helper::{self, GUARD};
+use crate::orphans;
 use crate::paths::Identity;
 use crate::permit::Permit;
-use crate::placeholder::{self, Held, Placeholder};
+use crate::placeholder::{self, Held, Place, Placeholder};
 use crate::plan::{Confinement, View};
 use crate::sys;
 
@@ -286,17 +286,19 @@ impl Stream {
 }
 
 impl Child {
-    /// Holds every missing name of the plan, and tells the guard of it at once: from then on the
-    /// placeholders go when we go.
+    /// Holds every missing name of the plan. The guard is told before and after each, so that what is made
+    /// goes when we go, at whatever moment that is.
     fn hold_names(&mut self, view: &View) -> Result<Vec<HeldName>, LaunchError> {
         let mut held = Vec::new();
         for path in &view.placeholders {
             let failed = |source| LaunchError::Placeholder { path: path.clone(), source };
-            match placeholder::hold(path).map_err(failed)? {
+            let place = Place::open(path).map_err(failed)?;
+            let intend = Instruction::Intend { name: place.name().to_owned(), missing: place.is_missing() };
+            self.lifeline.send_with(&intend, &[place.parent()]).map_err(failed)?;
+            match placeholder::hold(place).map_err(failed)? {
                 Held::By(placeholder, identity) => {
-                    let name = placeholder.name().to_owned();
-                    let names = Instruction::Hold { name, made_here: placeholder.is_made_here() };
-                    let told = self.lifeline.send_with(&names, &placeholder.descriptors());
+                    let hold = Instruction::Hold { made_here: placeholder.is_made_here() };
+                    let told = self.lifeline.send_with(&hold, &[placeholder.handle()]);
                     self.placeholders.push(placeholder);
                     told.map_err(failed)?;
                     held.push((path.clone(), Some(identity)));

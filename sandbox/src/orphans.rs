@@ -1,7 +1,8 @@
-//! What a killed guard leaves: processes of the run that became this process's children.
+//! Ending what a run leaves: processes that lost their parent and became this process's children.
 //!
-//! Only a program that does nothing else may be a subreaper and end *all* of its children: the foreground
-//! run. In other programs orphans go to the system's init, and die with the connection to us.
+//! Only a program that does nothing else may be a subreaper and end *all* of its children: the guard, and
+//! the foreground run should the guard be killed. In other programs orphans go to the system's init, and
+//! die with the connection to us.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,14 +16,18 @@ static ADOPTING: AtomicBool = AtomicBool::new(false);
 ///
 /// # Errors
 /// As prctl(2).
-pub(super) fn adopt() -> io::Result<()> {
+pub(crate) fn adopt() -> io::Result<()> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     ADOPTING.store(true, Ordering::Relaxed);
     Ok(())
 }
 
-/// Kills and reaps all children until there are none.
-pub(super) fn end() {
+/// Kills and reaps all children, and theirs as they arrive, until there are none.
+///
+/// A PID namespace dies with its first process, which is reaped only when all others are gone. That one
+/// has to be killed here too: a bubblewrap that is killed early leaves it waiting for a word that never
+/// comes. pid_namespaces(7).
+pub(crate) fn end() {
     if !ADOPTING.load(Ordering::Relaxed) {
         return;
     }
