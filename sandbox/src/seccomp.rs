@@ -111,7 +111,8 @@ const ALWAYS_HERE: &[(i64, &str)] = &[];
 
 /// Refused when the network is off. `sendmsg`, `recvmsg`, `recvfrom`, `read` and `write` stay, so that
 /// connected pairs work; a socket that could name a peer of its own is refused at `socket` (see
-/// [`local_stream_sockets_only`]).
+/// [`local_stream_sockets_only`]). More calls are refused but for what pairs need: see
+/// [`connected_pairs_work`].
 const NETWORK_OFF: &[(i64, &str)] = &[
     (libc::SYS_connect, "reaches a peer by name, local services of the host included"),
     (libc::SYS_accept, "serves peers"),
@@ -119,12 +120,8 @@ const NETWORK_OFF: &[(i64, &str)] = &[
     (libc::SYS_bind, "serves peers"),
     (libc::SYS_listen, "serves peers"),
     (libc::SYS_getpeername, "network state"),
-    (libc::SYS_getsockname, "network state"),
-    (libc::SYS_shutdown, "network state"),
-    (libc::SYS_sendto, "can name a peer"),
     (libc::SYS_sendmmsg, "can name a peer"),
     (libc::SYS_recvmmsg, "network input"),
-    (libc::SYS_getsockopt, "network state"),
     (libc::SYS_setsockopt, "network state"),
     (libc::SYS_ptrace, "a traced child could be made to do anything the filter forgot"),
     (libc::SYS_process_vm_readv, "as ptrace"),
@@ -207,6 +204,7 @@ fn rules(filter: Filter) -> Result<Rules, seccompiler::Error> {
         Filter::NetworkOff => {
             rules.extend(NETWORK_OFF.iter().map(|(call, _)| (*call, Vec::new())));
             local_stream_sockets_only(&mut rules)?;
+            connected_pairs_work(&mut rules)?;
         }
         Filter::NetworkOn => no_vsock(&mut rules)?,
     }
@@ -249,6 +247,24 @@ fn local_stream_sockets_only(rules: &mut Rules) -> Result<(), seccompiler::Error
         ];
         rules.insert(call, rows);
     }
+    Ok(())
+}
+
+/// What event loops do to the pairs that they wake themselves by, and to the pairs that are their children's
+/// pipes: Python's asyncio sends without naming a peer; Node.js ends writing, and asks what a stream is (and
+/// would silently drop the output if it were not told). All else of these calls is refused. `getsockname`
+/// is left alone: a socket that cannot be bound has no name to tell.
+fn connected_pairs_work(rules: &mut Rules) -> Result<(), seccompiler::Error> {
+    const SHUT_WR: u64 = libc::SHUT_WR as u64;
+    const SOL_SOCKET: u64 = libc::SOL_SOCKET as u64;
+    const SO_TYPE: u64 = libc::SO_TYPE as u64;
+    let names_a_peer = SeccompCondition::new(4, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)
+        .map_err(seccompiler::Error::from)?;
+    rules.insert(libc::SYS_sendto, vec![all_of([names_a_peer])?]);
+    rules.insert(libc::SYS_shutdown, vec![all_of([condition(1, SeccompCmpOp::Ne, SHUT_WR)?])?]);
+    let other_level = all_of([condition(1, SeccompCmpOp::Ne, SOL_SOCKET)?])?;
+    let other_option = all_of([condition(2, SeccompCmpOp::Ne, SO_TYPE)?])?;
+    rules.insert(libc::SYS_getsockopt, vec![other_level, other_option]);
     Ok(())
 }
 
