@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use rustix::process::{DumpableBehavior, PidfdFlags, Signal};
 
+use super::lent::{self, Lent};
 use super::spec::{CommandSpec, Spec, User};
 use super::wire::{Channel, Report, SetupFailure, Stage};
 use super::{init, privileges, verify};
@@ -48,8 +49,9 @@ pub(super) fn main(descriptors: Vec<OwnedFd>) -> ExitCode {
 fn finish(spec: Spec, control: Channel, ready: Result<(), SetupFailure>) -> ! {
     let started = ready.and_then(|()| confine_and_start(&spec, &control));
     let code = match started {
-        Ok(command) => match init::run(command, &control) {
+        Ok((command, mut lent)) => match init::run(command, &control) {
             Ok(ended) => {
+                lent.iter_mut().for_each(Lent::give_back);
                 // A launcher that is gone needs no answer.
                 drop(control.send(&Report::Ended(ended)));
                 0
@@ -64,9 +66,11 @@ fn finish(spec: Spec, control: Channel, ready: Result<(), SetupFailure>) -> ! {
     std::process::exit(code)
 }
 
-fn confine_and_start(spec: &Spec, control: &Channel) -> Result<init::Command, SetupFailure> {
+fn confine_and_start(spec: &Spec, control: &Channel) -> Result<(init::Command, Vec<Lent>), SetupFailure> {
     verify::verify(&spec.view)?;
     enter_directory(&spec.command)?;
+    let lent = lent::open_again()
+        .map_err(|error| SetupFailure::new(Stage::Restriction, "open the lent files again", &error))?;
     let terminal = init::open_terminal(&spec.command, control)?;
     let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
         .map_err(|error| SetupFailure::new(Stage::Internal, "name the sandbox's init", &error.into()))?;
@@ -77,7 +81,7 @@ fn confine_and_start(spec: &Spec, control: &Channel) -> Result<init::Command, Se
     control
         .send_with(&Report::Started, &[own.as_fd()])
         .map_err(|error| SetupFailure::new(Stage::Internal, "report the start", &error))?;
-    Ok(command)
+    Ok((command, lent))
 }
 
 /// Whatever ends the guard, or bubblewrap, ends the sandbox. prctl(2), `PR_SET_PDEATHSIG`.

@@ -12,6 +12,7 @@
 mod guard;
 mod init;
 mod inner;
+mod lent;
 mod privileges;
 pub(crate) mod spec;
 mod verify;
