@@ -266,11 +266,14 @@ impl Placeholder {
                 return true;
             }
             let Ok(stat) = rustix::fs::fstat(&self.handle) else { return false };
-            if !rustix::process::geteuid().is_root() || stat.st_uid != 0 || !self.made_here {
+            if !rustix::process::geteuid().is_root() || stat.st_uid != 0 || !is_marked(&stat) {
                 return false;
             }
-            match lock_holders(stat.st_ino).first() {
-                Some(user) if user.is_root() => return false,
+            let holders = lock_holders(stat.st_ino);
+            if holders.iter().any(|user| user.is_root()) {
+                return false; // the other run of root's sees to it
+            }
+            match holders.first() {
                 Some(user) => {
                     // If that fails, it stays for our next run.
                     rustix::fs::fchown(&self.handle, Some(*user), None).ok();

@@ -240,9 +240,9 @@ impl Channel {
         let got = loop {
             match rustix::net::recvmsg(&self.0, &mut [io::IoSliceMut::new(&mut bytes)], &mut control, flags) {
                 Ok(got) => break got,
-                Err(rustix::io::Errno::INTR) => {}
+                // The other side closed before it had read all: said once, ahead of what it sent before.
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
                 Err(rustix::io::Errno::AGAIN) => return Ok(Received::Nothing),
-                Err(rustix::io::Errno::CONNRESET) => return Ok(Received::Closed),
                 Err(error) => return Err(error.into()),
             }
         };

@@ -260,6 +260,7 @@ impl Session {
         let mut polled = vec![
             PollFd::new(&self.child.control, PollFlags::IN),
             PollFd::new(&self.signals.descriptor, PollFlags::IN),
+            PollFd::new(&self.child.lifeline, PollFlags::IN),
         ];
         // A descriptor without wanted events would still report a hang-up and make the loop spin.
         let mut master = None;
@@ -285,7 +286,7 @@ impl Session {
             |index: Option<usize>| index.and_then(|index| polled.get(index)).map_or(nothing, PollFd::revents);
         let from_master = events(master);
         Ok(Ready {
-            child: !events(Some(0)).is_empty(),
+            child: !events(Some(0)).is_empty() || !events(Some(2)).is_empty(),
             signal: !events(Some(1)).is_empty(),
             output: from_master.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR),
             room: from_master.contains(PollFlags::OUT),

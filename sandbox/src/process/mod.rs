@@ -106,6 +106,8 @@ pub struct Child {
     terminal: Option<OwnedFd>,
     init: Option<OwnedFd>,
     ended: Option<Ended>,
+    /// What the guard had to say before it ended.
+    last_words: Option<SetupFailure>,
     reaped: bool,
 }
 
@@ -169,6 +171,7 @@ impl Helper {
             terminal: None,
             init: None,
             ended: None,
+            last_words: None,
             reaped: false,
         };
         let streams = &options.streams;
@@ -328,6 +331,7 @@ impl Child {
                 }
                 Received::Message(Report::Terminal, master) => self.terminal = master.into_iter().next(),
                 Received::Message(Report::Failed(failure), _) => return Err(self.failed(failure)),
+                Received::Nothing if self.guard_is_gone() => return Err(self.lost()),
                 Received::Message(Report::Stopped(_) | Report::Ended(_), _) | Received::Nothing => {}
                 Received::Closed => return Err(self.lost()),
             }
@@ -380,6 +384,8 @@ impl Child {
             Received::Message(Report::Started | Report::Terminal | Report::Failed(_), _) => {
                 Ok(Event::Nothing)
             }
+            // Nobody would end the run, or clean up after it, should we be killed.
+            Received::Nothing if self.guard_is_gone() => Ok(Event::Closed),
             Received::Nothing => Ok(Event::Nothing),
             Received::Closed => Ok(Event::Closed),
         }
@@ -411,7 +417,8 @@ impl Child {
 
     /// The guard's own report, where there is one, says why the sandbox did not start.
     fn lost(&mut self) -> LaunchError {
-        let report = self.lifeline_report();
+        // The control channel may have closed first; that alone makes the guard end, unless it is hung up on.
+        let report = self.guards_last_words();
         self.hang_up();
         self.reap();
         match report {
@@ -426,18 +433,25 @@ impl Child {
         LaunchError::Setup(failure.into())
     }
 
-    fn lifeline_report(&self) -> Option<SetupFailure> {
-        loop {
-            match self.lifeline.receive() {
-                Ok(Received::Message(Report::Failed(failure), _)) => return Some(failure),
-                Ok(Received::Message(..)) => {}
-                Ok(Received::Nothing) => {
-                    let mut polled = [PollFd::new(&self.lifeline, PollFlags::IN)];
-                    rustix::event::poll(&mut polled, None).ok();
-                }
-                Ok(Received::Closed) | Err(_) => return None,
+    /// Whether the guard has ended, without waiting.
+    fn guard_is_gone(&mut self) -> bool {
+        match self.lifeline.receive() {
+            Ok(Received::Message(Report::Failed(failure), _)) => {
+                self.last_words = Some(failure);
+                true
             }
+            Ok(Received::Message(..) | Received::Nothing) => false,
+            Ok(Received::Closed) | Err(_) => true,
         }
+    }
+
+    /// Waits for what the guard has to say; it is about to end.
+    fn guards_last_words(&mut self) -> Option<SetupFailure> {
+        while self.last_words.is_none() && !self.guard_is_gone() {
+            let mut polled = [PollFd::new(&self.lifeline, PollFlags::IN)];
+            rustix::event::poll(&mut polled, None).ok();
+        }
+        self.last_words.take()
     }
 
     /// Waits for the guard; if it was killed, waits for the sandbox to follow and does its cleaning.
@@ -456,9 +470,10 @@ impl Child {
         self.reaped = true;
     }
 
-    /// Whether the control channel has something; false when `limit` passed or a signal came.
+    /// Whether the sandbox or the guard has something; false when `limit` passed or a signal came.
     fn wait_readable(&self, limit: Option<&Timespec>) -> Result<bool, LaunchError> {
-        let mut polled = [PollFd::new(&self.control, PollFlags::IN)];
+        let mut polled =
+            [PollFd::new(&self.control, PollFlags::IN), PollFd::new(&self.lifeline, PollFlags::IN)];
         match rustix::event::poll(&mut polled, limit) {
             Ok(ready) => Ok(ready > 0),
             Err(rustix::io::Errno::INTR) => Ok(false),
