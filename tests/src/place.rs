@@ -350,6 +350,24 @@ pub fn with_place(backend: Backend, user: User, test: fn(Backend, &mut Place) ->
     place.close()
 }
 
+/// Runs `test` in a place of its own as each user that there is.
+///
+/// # Errors
+/// What the test, or looking for left-overs, fails with.
+pub fn as_each_user(test: fn(&Place) -> Result<()>) -> Result<()> {
+    for user in User::ALL {
+        match Identity::of(user)? {
+            None => skip_user(user)?,
+            Some(identity) => {
+                let place = Place::new(identity)?;
+                test(&place)?;
+                place.close()?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Says aloud that nothing can run as `user` here.
 ///
 /// # Errors

@@ -2,24 +2,9 @@
 //! unconfined instead; the layer is named, with its fix.
 
 use anyhow::{Result, ensure};
-use tests::case::{Backend, User};
-use tests::identity::Identity;
-use tests::place::{Place, skip_user};
+use tests::case::Backend;
+use tests::place::{Place, as_each_user};
 use tests::process::{self, Finished};
-
-fn as_each_user(test: fn(&Place) -> Result<()>) -> Result<()> {
-    for user in User::ALL {
-        match Identity::of(user)? {
-            None => skip_user(user)?,
-            Some(identity) => {
-                let place = Place::new(identity)?;
-                test(&place)?;
-                place.close()?;
-            }
-        }
-    }
-    Ok(())
-}
 
 /// Runs `script` in the workspace with `$CODEX` being the program under test.
 fn sh(place: &Place, script: &str) -> Result<Finished> {

@@ -3,25 +3,9 @@
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use tests::case::{Backend, User};
-use tests::identity::Identity;
-use tests::place::{Place, skip_user};
+use tests::case::Backend;
+use tests::place::{Place, as_each_user};
 use tests::process::{self, Finished};
-
-/// Runs `test` as each user that there is.
-fn as_each_user(test: fn(&Place) -> Result<()>) -> Result<()> {
-    for user in User::ALL {
-        match Identity::of(user)? {
-            None => skip_user(user)?,
-            Some(identity) => {
-                let place = Place::new(identity)?;
-                test(&place)?;
-                place.close()?;
-            }
-        }
-    }
-    Ok(())
-}
 
 /// `codex sandbox` with `flags`, a PATH without bubblewrap, and a command that tries to write outside.
 fn run(place: &Place, flags: &[&str], path: &str) -> Result<Finished> {
@@ -89,6 +73,29 @@ fn a_bwrap_without_the_needed_options_is_not_used() -> Result<()> {
         ensure!(matches!(finished.code(), Some(125 | 126)), "{finished}");
         ensure!(finished.stdout.is_empty() && finished.err().contains("bubblewrap"), "{finished}");
         place.sh(&format!("rm -r {}", folder.display()))?;
+        Ok(())
+    })
+}
+
+/// A program of the caller's could be an earlier command's: what it writes belongs to the caller.
+#[test]
+fn a_bwrap_that_is_not_the_systems_is_not_executed() -> Result<()> {
+    as_each_user(|place| {
+        let folder = place.home().join("bin");
+        let options = r"\0--as-pid-1\0--perms\0--remount-ro\0--ro-bind-data\0--disable-userns\0";
+        place.sh(&format!(
+            "mkdir {0}; printf '#!/bin/sh\\ntouch {1}/planted\\nexit 1\\n{options}' > {0}/bwrap; chmod 755 {0}/bwrap",
+            folder.display(),
+            place.out().display()
+        ))?;
+        let path = format!("{}:/usr/bin:/bin", folder.display());
+        let finished = run(place, &[], &path)?.success()?;
+        ensure!(finished.out() == "inside\nrefused\n", "{finished}");
+        let mut doctor = place.outside(&place.binary().to_string_lossy());
+        let _configured = doctor.args(["doctor", "--no-self-test"]).env("PATH", &path);
+        let _report = process::finish(doctor, b"")?;
+        ensure!(!place.out().join("planted").exists(), "the planted bwrap was executed\n{finished}");
+        place.sh(&format!("rm -r {}; rm -f x", folder.display()))?;
         Ok(())
     })
 }
