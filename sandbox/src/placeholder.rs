@@ -14,7 +14,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use policies::AbsolutePath;
@@ -42,6 +42,7 @@ const MAX_TRIES: usize = 64;
 /// needs microseconds. Beyond that somebody is in the way on purpose.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
+const FOREIGN_TRIES: usize = 8;
 
 /// A held name.
 #[derive(Debug)]
@@ -155,19 +156,32 @@ pub(crate) fn hold(place: Place) -> io::Result<Held> {
 
 /// Completes a directory that was just made: the caller's umask must not keep others from opening it, and
 /// the mark must be there. Takes it away again if that fails.
+///
+/// By handle, because another run could put a symlink in its place at any moment: what is not a directory of
+/// ours with the mode it was made with is left alone.
 fn mark_new(parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
-    let time = Timespec { tv_sec: MARK_SECONDS, tv_nsec: 0 };
-    let marked =
-        rustix::fs::chmodat(parent, name, Mode::from_raw_mode(MODE), AtFlags::empty()).and_then(|()| {
-            let times = Timestamps { last_access: time, last_modification: time };
-            rustix::fs::utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)
-        });
-    if let Err(error) = marked {
+    let marked = mark_directory(parent, name);
+    if marked.is_err() {
         // What cannot be removed either is reported by its cause.
         rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR).ok();
-        return Err(error.into());
     }
-    Ok(())
+    marked
+}
+
+fn mark_directory(parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
+    // A path handle: the umask may have taken the right to open it.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let handle = rustix::fs::openat(parent, name, flags, Mode::empty())?;
+    let stat = rustix::fs::fstat(&handle)?;
+    if stat.st_uid != rustix::process::geteuid().as_raw() || stat.st_mode & STICKY == 0 {
+        return Err(Errno::EXIST.into());
+    }
+    // The kernel's own name for the handle; no other leads to the same object for sure. proc(5).
+    let object = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    rustix::fs::chmod(object.as_str(), Mode::from_raw_mode(MODE))?;
+    let time = Timespec { tv_sec: MARK_SECONDS, tv_nsec: 0 };
+    let times = Timestamps { last_access: time, last_modification: time };
+    Ok(rustix::fs::utimensat(rustix::fs::CWD, object.as_str(), &times, AtFlags::empty())?)
 }
 
 /// Opens and locks the directory `name`; `None` when it vanished before the lock was ours.
@@ -242,7 +256,7 @@ impl Placeholder {
         if Identity::of(&ours) != Identity::of(&there) {
             return; // the host's own by now
         }
-        if is_marked(&there) && rustix::fs::unlinkat(&self.parent, &self.name, AtFlags::REMOVEDIR).is_ok() {
+        if is_marked(&there) && self.remove(ours.st_uid) {
             return;
         }
         if self.made_here && there.st_mode & 0o7777 == MODE {
@@ -266,7 +280,11 @@ impl Placeholder {
                 return true;
             }
             let Ok(stat) = rustix::fs::fstat(&self.handle) else { return false };
-            if !rustix::process::geteuid().is_root() || stat.st_uid != 0 || !is_marked(&stat) {
+            let may_hand_over = rustix::process::geteuid().is_root()
+                && stat.st_uid == 0
+                && is_marked(&stat)
+                && self.is_in_shared_folder();
+            if !may_hand_over {
                 return false;
             }
             let holders = lock_holders(stat.st_ino);
@@ -284,6 +302,28 @@ impl Placeholder {
                 None => return false,
             }
         }
+    }
+}
+
+impl Placeholder {
+    /// Removes the directory. One of root's may be on its way to us (see [`Placeholder::lock_alone`]), so
+    /// another's is tried for a moment.
+    fn remove(&self, owner: u32) -> bool {
+        let tries = if owner == rustix::process::geteuid().as_raw() { 1 } else { FOREIGN_TRIES };
+        (0..tries).any(|attempt| {
+            if attempt > 0 {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            rustix::fs::unlinkat(&self.parent, &self.name, AtFlags::REMOVEDIR).is_ok()
+        })
+    }
+
+    /// Whether everybody may make names in the folder above (`/tmp`): only there does owning one give nobody
+    /// anything, for a lock on it anybody can take who may read it.
+    fn is_in_shared_folder(&self) -> bool {
+        let (sticky, writable_by_all) = (0o1000, 0o002);
+        rustix::fs::fstat(&self.parent)
+            .is_ok_and(|stat| stat.st_mode & sticky != 0 && stat.st_mode & writable_by_all != 0)
     }
 }
 
