@@ -64,8 +64,10 @@ pub(crate) struct Found {
 pub(crate) enum Target {
     Found(Found),
     /// Nothing there. `first` is the first component that does not exist; all above it is resolved.
+    /// `is_last` says whether that is also the last component of the path.
     Missing {
         first: AbsolutePath,
+        is_last: bool,
     },
 }
 
@@ -81,7 +83,7 @@ impl Resolution {
     pub(crate) fn path(&self) -> &AbsolutePath {
         match &self.target {
             Target::Found(found) => &found.path,
-            Target::Missing { first } => first,
+            Target::Missing { first, .. } => first,
         }
     }
 }
@@ -106,7 +108,10 @@ pub(crate) fn resolve(path: &Path) -> io::Result<Resolution> {
         let stat = match rustix::fs::lstat(&candidate) {
             Ok(stat) => stat,
             Err(rustix::io::Errno::NOENT) => {
-                return Ok(Resolution { target: Target::Missing { first: absolute(&candidate)? }, links });
+                return Ok(Resolution {
+                    target: Target::Missing { first: absolute(&candidate)?, is_last: rest.is_empty() },
+                    links,
+                });
             }
             Err(error) => return Err(error.into()),
         };
@@ -227,7 +232,10 @@ mod tests {
         let base = dir.path().canonicalize().unwrap();
         symlink("gone/deep", base.join("link")).unwrap();
         let resolved = resolve(&base.join("link/leaf")).unwrap();
-        assert_eq!(resolved.target, Target::Missing { first: absolute(&base.join("gone")).unwrap() });
+        assert_eq!(
+            resolved.target,
+            Target::Missing { first: absolute(&base.join("gone")).unwrap(), is_last: false }
+        );
     }
 
     #[test]

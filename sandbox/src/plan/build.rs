@@ -154,7 +154,9 @@ impl<'a> Builder<'a> {
             access,
             source,
         })?;
-        if access == Access::Write {
+        // A grant below a missing name opens nothing, least of all that name.
+        let is_itself = !matches!(resolved.target, Target::Missing { is_last: false, .. });
+        if access == Access::Write && is_itself {
             self.opened.insert(resolved.path().clone());
         }
         match resolved.target {
@@ -163,7 +165,7 @@ impl<'a> Builder<'a> {
                 self.share_placeholder(&found, access);
                 self.insert(found, access, Why::Profile);
             }
-            Target::Missing { ref first } => match (access, missing) {
+            Target::Missing { ref first, .. } => match (access, missing) {
                 (Access::Write, _) => {
                     self.notes.push(Note::MissingGrant { path: policies::display::escape(path.as_os_str()) });
                 }
@@ -398,7 +400,7 @@ impl<'a> Builder<'a> {
             }
             match resolved.target {
                 Target::Found(found) => self.insert(found, Access::Read, why),
-                Target::Missing { first } => self.missing.push((first, Access::Read, why)),
+                Target::Missing { first, .. } => self.missing.push((first, Access::Read, why)),
             }
         }
         Ok(())
@@ -417,6 +419,16 @@ impl<'a> Builder<'a> {
                 source,
             })?;
             let access = self.access();
+            let granted = |path: &AbsolutePath| matches!(access.deciding(path), Some((row, Access::Write)) if row.parent().is_some());
+            if let Some(link) =
+                resolved.links.iter().find(|link| link.at.parent().is_some_and(|folder| granted(&folder)))
+            {
+                return Err(PlanError::WritableLink {
+                    path: path.clone(),
+                    link: link.at.clone(),
+                    access: Access::Read,
+                });
+            }
             let by_root = access.deciding(resolved.path()).is_none_or(|(row, _)| row.parent().is_none());
             if by_root
                 || access.access(resolved.path()) != Some(Access::Write)
@@ -429,7 +441,7 @@ impl<'a> Builder<'a> {
                     self.rows.remove(&found.path);
                     self.insert(found, Access::Read, why);
                 }
-                Target::Missing { first } => self.missing.push((first, Access::Read, why)),
+                Target::Missing { first, .. } => self.missing.push((first, Access::Read, why)),
             }
         }
         Ok(())
