@@ -5,41 +5,49 @@
 //! die with the connection to us.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use rustix::process::{Pid, Signal, WaitOptions};
 
-/// Whether [`adopt`] was called: this process's children are all of the run.
-static ADOPTING: AtomicBool = AtomicBool::new(false);
+/// The children that this process had before the run: not the run's. Set by [`adopt`].
+static BEFORE: OnceLock<Vec<Pid>> = OnceLock::new();
 
-/// Makes orphans of the run children of this process. prctl(2), `PR_SET_CHILD_SUBREAPER`.
+/// Makes orphans of the run children of this process; `known` children are the run's already. prctl(2),
+/// `PR_SET_CHILD_SUBREAPER`.
 ///
 /// # Errors
 /// As prctl(2).
-pub(crate) fn adopt() -> io::Result<()> {
+pub(crate) fn adopt(known: &[Pid]) -> io::Result<()> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    ADOPTING.store(true, Ordering::Relaxed);
+    BEFORE.get_or_init(|| children().into_iter().filter(|child| !known.contains(child)).collect());
     Ok(())
 }
 
-/// Kills and reaps all children, and theirs as they arrive, until there are none.
+/// Kills and reaps all children of the run, and theirs as they arrive, until there are none.
 ///
 /// A PID namespace dies with its first process, which is reaped only when all others are gone. That one
 /// has to be killed here too: a bubblewrap that is killed early leaves it waiting for a word that never
 /// comes. pid_namespaces(7).
 pub(crate) fn end() {
-    if !ADOPTING.load(Ordering::Relaxed) {
-        return;
-    }
+    let Some(before) = BEFORE.get() else { return };
     loop {
-        for child in children() {
-            // One that has just ended is what was wanted.
-            rustix::process::kill_process(child, Signal::KILL).ok();
+        let killed: Vec<Pid> = children()
+            .into_iter()
+            .filter(|child| !before.contains(child))
+            // One that we may not kill is none that the run could have started.
+            .filter(|child| {
+                rustix::process::kill_process(*child, Signal::KILL) != Err(rustix::io::Errno::PERM)
+            })
+            .collect();
+        if killed.is_empty() {
+            return;
         }
-        // Each reaped child may have left children of its own to us.
-        match rustix::process::wait(WaitOptions::empty()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return, // ECHILD: none left
+        for child in killed {
+            // Reaping one may leave children of its own to us: then the next round finds them.
+            while matches!(
+                rustix::process::waitpid(Some(child), WaitOptions::empty()),
+                Err(rustix::io::Errno::INTR)
+            ) {}
         }
     }
 }

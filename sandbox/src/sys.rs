@@ -243,3 +243,14 @@ pub(crate) fn landlock_abi() -> u32 {
         unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, no_attributes, no_size, VERSION) };
     u32::try_from(version).unwrap_or(0)
 }
+
+/// Puts `by` in the place of the open descriptor `number`. dup3(2).
+///
+/// # Errors
+/// `EBADF`/`EINVAL` for a number that cannot be one.
+pub(crate) fn replace(number: RawFd, by: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: integers only. The number is one that the operator asked to keep: no owner in this process
+    // exists for it, so none is left with another file than it believes to have.
+    let rc = unsafe { libc::dup3(by.as_raw_fd(), number, libc::O_CLOEXEC) };
+    if rc < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

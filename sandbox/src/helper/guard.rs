@@ -55,7 +55,7 @@ fn run(lifeline: &Channel, outside: &mut Option<Outside>) -> Result<(), SetupFai
     // that was just started is not.)
     rustix::process::setsid().ok();
     // What loses its parent inside is ours to wait for, so that "all dead" can be known.
-    orphans::adopt().map_err(internal("become the subreaper"))?;
+    orphans::adopt(&[]).map_err(internal("become the subreaper"))?;
     while let Some((instruction, descriptors)) = lifeline.wait().map_err(internal("receive instructions"))? {
         match instruction {
             Instruction::Intend { name, missing } => {

@@ -69,7 +69,7 @@ fn finish(spec: Spec, control: Channel, ready: Result<(), SetupFailure>) -> ! {
 fn confine_and_start(spec: &Spec, control: &Channel) -> Result<(init::Command, Vec<Lent>), SetupFailure> {
     verify::verify(&spec.view)?;
     enter_directory(&spec.command)?;
-    let lent = lent::open_again()
+    let lent = lent::open_again(&spec.keep)
         .map_err(|error| SetupFailure::new(Stage::Restriction, "open the lent files again", &error))?;
     let terminal = init::open_terminal(&spec.command, control)?;
     let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 
-use crate::paths;
+use crate::{paths, sys};
 
 /// A stream that was opened again: where it came from, and what the command got instead.
 #[derive(Debug)]
@@ -19,14 +19,14 @@ pub(super) struct Lent {
     inside: File,
 }
 
-/// Opens again what was lent for reading among the standard streams.
+/// Opens again what was lent for reading among the standard streams and `keep`.
 ///
 /// A file that is not in view (deleted, or hidden by the profile) stays as it is: whoever lent it meant
 /// this file.
 ///
 /// # Errors
 /// As dup(2) and dup2(2).
-pub(super) fn open_again() -> io::Result<Vec<Lent>> {
+pub(super) fn open_again(keep: &[i32]) -> io::Result<Vec<Lent>> {
     let mut lent = Vec::new();
     for (number, stream) in [(0, io::stdin().as_fd()), (1, io::stdout().as_fd()), (2, io::stderr().as_fd())] {
         let Some(inside) = in_view(number, stream) else { continue };
@@ -36,6 +36,13 @@ pub(super) fn open_again() -> io::Result<Vec<Lent>> {
             1 => rustix::stdio::dup2_stdout(&inside)?,
             _ => rustix::stdio::dup2_stderr(&inside)?,
         }
+        lent.push(Lent { original, inside: File::from(inside) });
+    }
+    for number in keep {
+        let stream = sys::borrow_open(*number)?;
+        let Some(inside) = in_view(*number, stream) else { continue };
+        let original = File::from(stream.try_clone_to_owned()?);
+        sys::replace(*number, inside.as_fd())?;
         lent.push(Lent { original, inside: File::from(inside) });
     }
     Ok(lent)

@@ -79,7 +79,7 @@ impl Foreground {
     ) -> Result<Outcome, LaunchError> {
         let Self { console, helper } = self;
         let signals = Signals::listen().map_err(failed("listen for signals"))?;
-        orphans::adopt().map_err(failed("become the subreaper"))?;
+        orphans::adopt(&[helper.guard_id()]).map_err(failed("become the subreaper"))?;
         let limit = timeout.map(|timeout| timeout.saturating_add(GRACE).saturating_add(GUARD_MARGIN));
         let mut child = helper.launch(permit, backend, console.launch_options(limit))?;
         let relay = match (child.take_terminal(), &console.screen) {

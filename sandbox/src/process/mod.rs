@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use policies::AbsolutePath;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{FileType, Mode, OFlags};
+use rustix::process::Pid;
 
 use crate::backend::{Backend, Mechanism};
 use crate::error::LaunchError;
@@ -150,6 +151,10 @@ impl Helper {
         }
         let guard = command.spawn().map_err(failed("start the sandbox's guard"))?;
         Ok(Self { lifeline, guard, keep })
+    }
+
+    pub(crate) fn guard_id(&self) -> Pid {
+        Pid::from_child(&self.guard)
     }
 
     /// Starts the run that `permit` allows, and returns when its program executes.
@@ -456,7 +461,10 @@ impl Child {
 
     /// Waits for the guard; if it was killed, waits for the sandbox to follow and does its cleaning.
     fn reap(&mut self) {
-        let clean = self.guard.wait().is_ok_and(|status| status.code().is_some());
+        let status = self.guard.wait();
+        let clean = status.as_ref().is_ok_and(|status| status.code().is_some());
+        // Then it has released what it was told of, and that was all.
+        let done = status.is_ok_and(|status| status.success());
         if !clean {
             orphans::end();
         }
@@ -465,7 +473,9 @@ impl Child {
             let limit = to_timespec(LAST_BREATH);
             rustix::event::poll(&mut polled, Some(&limit)).ok();
         }
-        self.placeholders.iter().for_each(Placeholder::release);
+        if !done {
+            self.placeholders.iter().for_each(Placeholder::release);
+        }
         self.placeholders.clear();
         self.reaped = true;
     }

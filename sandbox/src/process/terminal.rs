@@ -1,8 +1,10 @@
 //! The caller's terminal, while a command runs in one of ours.
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
 use rustix::termios::{OptionalActions, Termios, Winsize};
 
 /// Bytes moved at a time; also the most that waits for a command that does not read.
@@ -55,6 +57,7 @@ pub(super) struct Relay {
     pending: Vec<u8>,
     keys: bool,
     output: bool,
+    screen_is_gone: bool,
 }
 
 impl Relay {
@@ -63,7 +66,14 @@ impl Relay {
     pub(super) fn new(master: OwnedFd, screen: BorrowedFd<'_>, keys: bool) -> io::Result<Self> {
         let flags = rustix::fs::fcntl_getfl(&master)?;
         rustix::fs::fcntl_setfl(&master, flags | rustix::fs::OFlags::NONBLOCK)?;
-        Ok(Self { master, screen: screen.try_clone_to_owned()?, pending: Vec::new(), keys, output: true })
+        Ok(Self {
+            master,
+            screen: screen.try_clone_to_owned()?,
+            pending: Vec::new(),
+            keys,
+            output: true,
+            screen_is_gone: false,
+        })
     }
 
     pub(super) fn master(&self) -> BorrowedFd<'_> {
@@ -115,13 +125,9 @@ impl Relay {
         match rustix::io::read(&self.master, &mut chunk) {
             Ok(count) if count > 0 => {
                 let text = chunk.get(..count).unwrap_or_default();
-                let written = self
-                    .screen
-                    .try_clone()
-                    .map(std::fs::File::from)
-                    .and_then(|mut screen| screen.write_all(text));
-                self.output = written.is_ok();
-                self.output
+                // With the screen gone the command may still go on; what it writes is dropped.
+                self.screen_is_gone |= !self.screen_is_gone && show(&self.screen, text).is_err();
+                true
             }
             Err(rustix::io::Errno::INTR) => true,
             Err(rustix::io::Errno::AGAIN) => false,
@@ -138,4 +144,20 @@ impl Relay {
         // A command that has closed its terminal needs no size.
         rustix::termios::tcsetwinsize(&self.master, size).ok();
     }
+}
+
+/// Writes all of `text`, also to a screen that somebody left in non-blocking mode.
+fn show(screen: &OwnedFd, text: &[u8]) -> io::Result<()> {
+    let mut rest = text;
+    while !rest.is_empty() {
+        match rustix::io::write(screen, rest) {
+            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                rustix::event::poll(&mut [PollFd::new(screen, PollFlags::OUT)], None)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
