@@ -401,4 +401,30 @@ mod tests {
         assert!(hold(Place::open(&path).unwrap()).is_err());
         assert!(path.as_path().exists());
     }
+
+    #[test]
+    fn a_link_that_took_the_new_directorys_place_is_not_followed() {
+        use std::os::unix::fs::PermissionsExt;
+        let (dir, path) = name();
+        let secret = dir.path().join("secret");
+        std::fs::create_dir(&secret).unwrap();
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o1700)).unwrap();
+        std::os::unix::fs::symlink("secret", path.as_path()).unwrap();
+        let place = Place::open(&path).unwrap();
+        assert!(mark_new(&place.parent, &place.name).is_err());
+        assert_eq!(secret.metadata().unwrap().permissions().mode() & 0o7777, 0o1700);
+        assert!(path.as_path().is_symlink(), "what somebody put there is not ours to remove");
+    }
+
+    #[test]
+    fn only_a_folder_where_everybody_may_make_names_is_shared() {
+        use std::os::unix::fs::PermissionsExt;
+        let (dir, path) = name();
+        for (mode, shared) in [(0o755, false), (0o777, false), (0o1755, false), (0o1777, true)] {
+            std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+            let placeholder = held(&path);
+            assert_eq!(placeholder.is_in_shared_folder(), shared, "{mode:o}");
+            placeholder.release();
+        }
+    }
 }
