@@ -41,8 +41,8 @@ pub(crate) fn restrict_self(
     handed_over: &[BorrowedFd<'_>],
 ) -> Result<(), SetupFailure> {
     let abi = sys::landlock_abi();
-    // A root of the run's own holds nothing of the host to protect; one that is writable, nothing to wall off.
-    let wall = abi >= WRITE_WALL_ABI && view.root == Root::HostReadOnly;
+    // Where the host's tree is writable there is nothing to wall off.
+    let wall = abi >= WRITE_WALL_ABI && view.root != Root::HostWritable;
     let scope = abi >= SCOPE_ABI && filter == Filter::NetworkOn;
     if !wall && !scope {
         return Ok(());
@@ -86,7 +86,9 @@ fn allow_planned(
     let planned = view.mounts.iter().filter(|mount| mount.action == Action::Writable);
     // POSIX message queues are reached through a mount of the kernel's own; the rule is about its root.
     let own = ["/dev", "/dev/mqueue", "/proc"].map(Path::new);
-    let places = planned.map(|mount| Path::new(&mount.path)).chain(own);
+    // In a root of the run's own the mounts decide; what lies outside it is reached by descriptor only.
+    let whole_view = (view.root == Root::Empty).then_some(Path::new("/"));
+    let places = planned.map(|mount| Path::new(&mount.path)).chain(own).chain(whole_view);
     for place in places {
         // One that cannot be opened (below a denied folder) cannot be written either.
         let Ok(handle) = PathFd::new(place) else { continue };
