@@ -1,0 +1,24 @@
+//! *May this command run?* Rules, shell text and heuristics become a [`Verdict`].
+//!
+//! Pure: nothing here opens a file, reads the clock or the environment, talks to the network or waits.
+//! The same command, rules and context give the same verdict.
+
+#![forbid(unsafe_code)]
+
+pub mod amendment;
+pub mod command;
+pub mod context;
+mod decision;
+mod origin;
+pub mod rule;
+pub mod summary;
+pub mod verdict;
+
+pub use amendment::{Amendment, Scope};
+pub use command::{Span, Word};
+pub use context::{ApprovalPolicy, Context, Granular, Programs, Request, Sandboxing, WritableRoots};
+pub use decision::Decision;
+pub use origin::Origin;
+pub use rule::{HostExecutable, NetworkRule, PatternToken, PrefixRule, Protocol, RuleSet, Spelling};
+pub use summary::Summary;
+pub use verdict::{By, Finding, Placement, Verdict};
