@@ -10,7 +10,9 @@ pub mod command;
 pub mod context;
 mod decision;
 mod origin;
+pub mod policy;
 pub mod rule;
+pub mod rules_file;
 pub mod summary;
 pub mod verdict;
 
@@ -19,6 +21,8 @@ pub use command::{Span, Word};
 pub use context::{ApprovalPolicy, Context, Granular, Programs, Request, Sandboxing, WritableRoots};
 pub use decision::Decision;
 pub use origin::Origin;
+pub use policy::{Policy, PrefixMatch, Resolution};
 pub use rule::{HostExecutable, NetworkRule, PatternToken, PrefixRule, Protocol, RuleSet, Spelling};
+pub use rules_file::{Limits, RuleFileError};
 pub use summary::Summary;
 pub use verdict::{By, Finding, Placement, Verdict};

@@ -1,0 +1,85 @@
+//! Paths as text. Nothing here looks at the file system, so `..` behind a symbolic link is taken at its
+//! word: callers that *allow* something must not rely on that.
+
+use crate::command::program_name;
+
+/// `path` seen from `cwd`, absolute and without `//`, `.` and `..`. Steps above the root stay at the root.
+pub(crate) fn absolute(cwd: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    let base = if path.starts_with('/') { "" } else { cwd };
+    for part in base.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+/// The last component of an absolute, normal path; none for the root.
+pub(crate) fn last_component(absolute: &str) -> Option<&str> {
+    absolute.rsplit('/').next().filter(|name| !name.is_empty())
+}
+
+/// Whether what the kernel opens for `path` can be told from its text: absolute and without `..`, which
+/// leads elsewhere when the component before it is a symbolic link.
+pub(crate) fn plainly_absolute(path: &str) -> bool {
+    path.starts_with('/') && path.split('/').all(|part| part != "..")
+}
+
+/// Every name under which people could have written a prohibition of this program, the text itself first.
+pub(crate) fn names_of(program: &str) -> Vec<String> {
+    let mut names = vec![program.to_owned()];
+    if program.starts_with('/') {
+        names.push(absolute("/", program));
+    }
+    names.push(program_name(program).to_owned());
+    names.extend(last_component(&absolute("/", program)).map(str::to_owned));
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{absolute, last_component, names_of, plainly_absolute};
+
+    #[test]
+    fn absolute_paths_are_normal() {
+        for (path, normal) in [
+            ("git", "/w/git"),
+            ("./git", "/w/git"),
+            ("../git", "/git"),
+            ("/usr//bin/./git/", "/usr/bin/git"),
+            ("/usr/bin/git/.", "/usr/bin/git"),
+            ("/../git", "/git"),
+            ("", "/w"),
+            ("/", "/"),
+        ] {
+            assert_eq!(absolute("/w", path), normal, "{path}");
+        }
+        assert_eq!(last_component("/usr/git"), Some("git"));
+        assert_eq!(last_component("/"), None);
+    }
+
+    #[test]
+    fn a_path_with_dots_up_is_not_plain() {
+        assert!(plainly_absolute("/usr/bin/git"));
+        assert!(plainly_absolute("/usr//bin/./git"));
+        for path in ["git", "./git", "/usr/link/../bin/git", ""] {
+            assert!(!plainly_absolute(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn prohibitions_find_a_program_by_each_of_its_names() {
+        assert_eq!(names_of("git"), ["git"]);
+        assert_eq!(names_of("./bin/git"), ["./bin/git", "git"]);
+        assert_eq!(names_of("/usr//bin/git"), ["/usr//bin/git", "/usr/bin/git", "git"]);
+        assert_eq!(names_of("/x/git/."), ["/x/git/.", "/x/git", "git"]);
+        assert_eq!(names_of("/x/git/y/.."), ["/x/git/y/..", "/x/git", "..", "git"]);
+    }
+}

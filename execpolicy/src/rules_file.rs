@@ -1,0 +1,178 @@
+//! Rule files: text to [`RuleSet`].
+//!
+//! The language is Starlark with type annotations, top-level statements and f-strings, its standard
+//! functions, and `prefix_rule`, `network_rule` and `host_executable`. There is no `load` and no `print`.
+//! A file counts as a whole or, at its first error, not at all.
+
+mod arguments;
+mod builtins;
+mod collector;
+mod error;
+mod examples;
+mod fault;
+mod guards;
+pub(crate) mod host;
+mod place;
+mod shape;
+mod workload;
+
+use std::sync::LazyLock;
+
+use starlark::codemap::FileSpanRef;
+use starlark::environment::{Globals, GlobalsBuilder, Module};
+use starlark::eval::{BeforeStmtFunc, BeforeStmtFuncDyn, Evaluator};
+use starlark::syntax::{AstModule, Dialect};
+use starlark::values::any::StarlarkAny;
+
+pub use self::error::RuleFileError;
+pub(crate) use self::error::Source;
+pub use self::workload::Workload;
+use crate::policy::Policy;
+use crate::rule::RuleSet;
+use collector::Collector;
+
+/// Bounds on a rule file and on what evaluating it may use.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// The text, in bytes.
+    pub file_bytes: usize,
+    /// Loop turns and calls.
+    pub steps: u64,
+    /// Bytes of values, live and dead.
+    pub heap_bytes: usize,
+    /// Calls within calls.
+    pub call_depth: usize,
+    /// Rules of all three kinds; an inner list in the first place of a pattern counts once per name.
+    pub rules: usize,
+    /// Words of patterns, examples and paths.
+    pub words: usize,
+    /// The bytes of these words.
+    pub word_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            file_bytes: 1 << 20,
+            steps: 5_000_000,
+            heap_bytes: 64 << 20,
+            // The interpreter's own default: what files could rely on so far.
+            call_depth: 50,
+            rules: 100_000,
+            words: 1_000_000,
+            word_bytes: 16 << 20,
+        }
+    }
+}
+
+/// How the interpreter begins its own message about this.
+const HEAP_EXHAUSTED: &str = "Heap memory limit";
+
+/// Extended, with f-strings and without `load`.
+const DIALECT: Dialect = Dialect { enable_f_strings: true, enable_load: false, ..Dialect::Extended };
+
+static GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
+    GlobalsBuilder::standard().with(guards::guarded_functions).with(builtins::rule_functions).build()
+});
+
+/// Evaluates a rule file. `name` is what errors and origins call it; `earlier` holds the files before it,
+/// whose `host_executable` lists count when examples are checked.
+///
+/// In process. For what a file that is a [`Workload::Program`] can do to the process, see there.
+///
+/// # Errors
+/// The first thing that is wrong with the file. Nothing of it may be used then.
+pub fn load(name: &str, text: &str, earlier: &Policy, limits: &Limits) -> Result<RuleSet, RuleFileError> {
+    let source = Source { name, text };
+    let ast = parse(&source, limits)?;
+    let workload = workload::of(ast.statement());
+    let collector = StarlarkAny::new(Collector::new(name, *limits));
+    let evaluated = evaluate(ast, workload, &collector);
+    let declared = std::mem::take(&mut *collector.declared());
+    if let Some((call, fault)) = &declared.fault {
+        return Err(locate(&source, limits, call.clone(), fault));
+    }
+    evaluated.map_err(|error| fault::of_evaluation(&source, &error, parse(&source, limits)))?;
+    if !declared.examples.is_empty() {
+        let mut hosts = earlier.host_executables().clone();
+        hosts.extend(declared.rules.host_executables.iter().map(|host| (host.name.clone(), host.clone())));
+        examples::check(&declared, &hosts).map_err(|(call, fault)| locate(&source, limits, call, &fault))?;
+    }
+    Ok(declared.rules)
+}
+
+/// Whether a file can safely be evaluated in this process.
+///
+/// # Errors
+/// The file does not parse: [`load`] would give the same error, and is safe then.
+pub fn workload(name: &str, text: &str, limits: &Limits) -> Result<Workload, RuleFileError> {
+    Ok(workload::of(parse(&Source { name, text }, limits)?.statement()))
+}
+
+/// The syntax tree of a file that keeps all bounds on its text.
+pub(crate) fn parse(source: &Source<'_>, limits: &Limits) -> Result<AstModule, RuleFileError> {
+    if source.text.len() > limits.file_bytes {
+        let message = format!("the file is larger than {} bytes", limits.file_bytes);
+        return Err(source.error(0..0, message, Some("split it into several files".to_owned())));
+    }
+    shape::check(source, &DIALECT)?;
+    AstModule::parse(source.name, source.text.to_owned(), &DIALECT)
+        .map_err(|error| fault::from_interpreter(source, &error))
+}
+
+fn evaluate(
+    mut ast: AstModule,
+    workload: Workload,
+    collector: &StarlarkAny<Collector>,
+) -> starlark::Result<()> {
+    ast.replace_binary_operators(&guards::replaced_operators());
+    let limits = collector.limits;
+    Module::with_temp_heap(|module| {
+        let mut evaluator = Evaluator::new(&module);
+        evaluator.set_max_tick_count(limits.steps)?;
+        evaluator.set_max_heap_size(limits.heap_bytes)?;
+        evaluator.set_max_callstack_size(limits.call_depth)?;
+        evaluator.extra = Some(collector);
+        if workload == Workload::Program {
+            evaluator.before_stmt_for_dap(BeforeStmtFunc::from_dyn(Box::new(HeapWatch {
+                bytes: limits.heap_bytes,
+            })));
+        }
+        evaluator.eval_module(ast, &GLOBALS).map(|_| ())
+    })
+}
+
+/// Compares the heap with its bound before each statement. By itself the interpreter does so every thousand
+/// steps, in which `x += x` reaches any size.
+struct HeapWatch {
+    bytes: usize,
+}
+
+impl<'e> BeforeStmtFuncDyn<'e> for HeapWatch {
+    fn call<'v>(
+        &mut self,
+        _: FileSpanRef<'_>,
+        _: bool,
+        evaluator: &mut Evaluator<'v, '_, 'e>,
+    ) -> starlark::Result<()> {
+        let HeapWatch { bytes } = *self;
+        if evaluator.heap().peak_allocated_bytes() > bytes {
+            return Err(starlark::Error::new_other(anyhow::anyhow!("{HEAP_EXHAUSTED}")));
+        }
+        Ok(())
+    }
+}
+
+/// A refused call, with the place of the argument it is about. The tree was consumed by the evaluation.
+fn locate(
+    source: &Source<'_>,
+    limits: &Limits,
+    call: std::ops::Range<usize>,
+    fault: &collector::Fault,
+) -> RuleFileError {
+    let bytes = match parse(source, limits) {
+        Ok(ast) => place::of(ast.statement(), call, fault),
+        Err(_) => call,
+    };
+    source.error(bytes, fault.message.clone(), fault.help.clone())
+}

@@ -1,0 +1,149 @@
+//! A hostile rule file is refused; it neither ends the process nor keeps it busy.
+
+use execpolicy::rules_file::{Workload, load, workload};
+use execpolicy::{Limits, Policy};
+
+fn refusal(text: &str) -> String {
+    match load("a.rules", text, &Policy::default(), &Limits::default()) {
+        Ok(_) => panic!("accepted: {}", text.chars().take(60).collect::<String>()),
+        Err(error) => error.message,
+    }
+}
+
+#[test]
+fn deep_texts_do_not_overflow_the_stack() {
+    let n = 100_000;
+    let texts = [
+        format!("x = {}", "[".repeat(n)),
+        format!("x = {}", "(".repeat(n)),
+        format!("x = {}1{}", "(".repeat(n), ")".repeat(n)),
+        format!("x = {}", "{1:".repeat(n)),
+        format!("x = 1{}", "+1".repeat(n)),
+        format!("x = {}1", "not ".repeat(n)),
+        format!("x = {}1", "-".repeat(n)),
+        format!("x = {}1", "~".repeat(n)),
+        format!("x = {}1", "lambda: ".repeat(n)),
+        format!("x = {}1", "lambda a, b: ".repeat(n)),
+        format!("x = {}1", "1 if 1 else ".repeat(n)),
+        format!("x = a{}", ".b".repeat(n)),
+        format!("x = a{}", "()".repeat(n)),
+        format!("x = a{}", "[0]".repeat(n)),
+        format!("x = 1{}", " and 1".repeat(n)),
+        format!("x = [1 {}]", "for a, b in c ".repeat(n)),
+        format!("x = [1 {}]", "if a ".repeat(n)),
+        format!("x = {}", "f\"{".repeat(n)),
+        format!("x = {}{}", "f\"{(".repeat(n / 2), "[".repeat(n)),
+        format!("if 1:\n  pass\n{}", "elif 1:\n  pass\n".repeat(n)),
+        (0..1_000).map(|depth| format!("{}if 1:\n", " ".repeat(depth))).collect(),
+        format!("x = {}", "9".repeat(n)),
+        format!("x = [{}]", "1, lambda a, b: ".repeat(n)),
+    ];
+    for text in texts {
+        refusal(&text);
+    }
+}
+
+/// What the bounds just let through must fit the smallest stack that is usual for threads.
+#[test]
+fn the_deepest_accepted_texts_fit_the_stack() {
+    let texts = [
+        format!("x = {}1{}", "[".repeat(60), "]".repeat(60)),
+        format!("x = {}1{}", "(".repeat(60), ")".repeat(60)),
+        format!("x = {}1{}", "{1: ".repeat(60), "}".repeat(60)),
+        format!("x = {}1{}", "str(".repeat(60), ")".repeat(60)),
+        format!("x = {}1{}", "f\"{".repeat(30), "}\"".repeat(30)),
+        format!("x = 1{}", "+1".repeat(498)),
+        format!("x = {}1", "not ".repeat(990)),
+        format!("x = {}1", "-".repeat(990)),
+        format!("x = {}1", "lambda: ".repeat(490)),
+        format!("x = {}1", "1 if 1 else ".repeat(240)),
+        format!("def a(): return a\nx = a{}", "()".repeat(40)),
+        format!("x = 1{}", " and 1".repeat(495)),
+        format!("x = [1 {}]", "for a in [] ".repeat(100)),
+        format!("if 0:\n  pass\n{}", "elif 0:\n  pass\n".repeat(59)),
+        (0..60).map(|depth| format!("{}if 1:\n", " ".repeat(depth))).collect::<String>()
+            + &" ".repeat(60)
+            + "pass",
+        (0..60).map(|depth| format!("{}def f():\n", " ".repeat(depth))).collect::<String>()
+            + &" ".repeat(60)
+            + "pass",
+        "def f(n):\n  return [f(n - 1) if n else 0]\nx = f(40)\n".to_owned(),
+    ];
+    for text in texts {
+        if let Err(error) = load("a.rules", &text, &Policy::default(), &Limits::default()) {
+            panic!("{}", error.report());
+        }
+    }
+}
+
+#[test]
+fn work_and_memory_are_bounded() {
+    for text in [
+        "x = [0] * 1000000000",
+        "x = 1000000000 * [0]",
+        "x = \"a\" * 1000000000",
+        "x = (0,) * 1000000000",
+        "x = list(range(1000000000))",
+        "x = [i for i in range(1000000) for j in range(1000000)]",
+        "for i in range(1000000):\n  for j in range(1000000):\n    pass",
+        "x = \"aa\"\nfor i in range(100):\n  x = x + x",
+        "x = \"aa\"\nfor i in range(100):\n  x += x",
+        "x = [1]\nfor i in range(100):\n  x += x",
+        "x = [1]\nfor i in range(100):\n  x.extend(x)",
+        "x = [1]\nfor i in range(100):\n  x = x + x",
+        "x = \"aa\"\nfor i in range(100):\n  x = \"%s%s\" % (x, x)",
+        "x = 3\nfor i in range(100):\n  x = x * x",
+        "x = 1\nfor i in range(10000000):\n  pass",
+        "def f():\n  f()\nf()",
+        "f = lambda g: g(g)\nf(f)",
+        "x = [[0]]\nfor i in range(100):\n  x = [x, x]\ny = \"%s\" % x",
+    ] {
+        refusal(text);
+    }
+}
+
+#[test]
+fn what_a_file_declares_is_bounded() {
+    let many = "\"a\", ".repeat(100_000);
+    let squared = format!("X = [{many}]\nprefix_rule(pattern=[{}])", "X, ".repeat(50_000));
+    assert!(refusal(&squared).contains("too many"));
+    let copied = format!("X = [{many}]\nprefix_rule(pattern=[X, X])");
+    assert!(refusal(&copied).contains("too many"));
+    let long = format!("X = \"{}\"\nprefix_rule(pattern=[{}])", "a".repeat(400_000), "X, ".repeat(100_000));
+    assert!(refusal(&long).contains("too many"));
+    let examples = format!("X = [{many}]\nprefix_rule(pattern=[\"a\"], match=[{}])", "X, ".repeat(50_000));
+    assert!(refusal(&examples).contains("too many"));
+    assert!(refusal("[prefix_rule(pattern=[\"a\"]) for i in range(200000)]").contains("more than"));
+    assert!(refusal(&"#".repeat((1 << 20) + 1)).contains("larger than"));
+}
+
+#[test]
+fn data_is_told_from_programs() {
+    for text in [
+        "",
+        "# nothing\n",
+        "\"\"\"What this file is for.\"\"\"\n",
+        "prefix_rule(pattern=[\"git\", [\"a\", \"b\"]], decision=\"allow\", match=[\"git a\"])\n",
+        "WORDS = [\"a\", \"b\"]\nprefix_rule(pattern=[\"git\", WORDS])\n",
+        "prefix_rule([\"git\"], canonical_matching=True)\nnetwork_rule(\"h\", \"http\", \"deny\")",
+        "host_executable(name=\"git\", paths=[\"/usr/bin/git\"])",
+    ] {
+        assert_eq!(workload("a.rules", text, &Limits::default()), Ok(Workload::Data), "{text}");
+    }
+    for text in [
+        "x = [1] * 3",
+        "x = [1]\ny = [x, x]",
+        "x = [1]\nx += x",
+        "[prefix_rule(pattern=[w]) for w in [\"a\"]]",
+        "for w in [\"a\"]:\n  prefix_rule(pattern=[w])",
+        "def f():\n  pass",
+        "prefix_rule(pattern=\"git push\".split(\" \"))",
+        "prefix_rule(**{\"pattern\": [\"a\"]})",
+        "prefix_rule(pattern=f\"{1}\")",
+        "if True:\n  pass",
+        "x = y = 1",
+        "len([1])",
+    ] {
+        assert_ne!(workload("a.rules", text, &Limits::default()), Ok(Workload::Data), "{text}");
+    }
+}
