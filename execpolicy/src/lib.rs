@@ -6,20 +6,25 @@
 #![forbid(unsafe_code)]
 
 pub mod amendment;
+pub mod check_report;
 pub mod command;
 pub mod context;
 mod decision;
+pub mod network_hosts;
 mod origin;
 pub mod policy;
+pub mod requirements_rules;
 pub mod rule;
 pub mod rules_file;
 pub mod summary;
 pub mod verdict;
 
 pub use amendment::{Amendment, Scope};
+pub use check_report::CheckReport;
 pub use command::{Span, Word};
 pub use context::{ApprovalPolicy, Context, Granular, Programs, Request, Sandboxing, WritableRoots};
 pub use decision::Decision;
+pub use network_hosts::NetworkHosts;
 pub use origin::Origin;
 pub use policy::{Policy, PrefixMatch, Resolution};
 pub use rule::{HostExecutable, NetworkRule, PatternToken, PrefixRule, Protocol, RuleSet, Spelling};

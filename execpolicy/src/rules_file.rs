@@ -65,6 +65,9 @@ impl Default for Limits {
     }
 }
 
+/// For the deepest text that [`shape`] lets through, in an unoptimised build. Reserved, not used.
+const STACK_BYTES: usize = 64 << 20;
+
 /// How the interpreter begins its own message about this.
 const HEAP_EXHAUSTED: &str = "Heap memory limit";
 
@@ -83,22 +86,7 @@ static GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
 /// # Errors
 /// The first thing that is wrong with the file. Nothing of it may be used then.
 pub fn load(name: &str, text: &str, earlier: &Policy, limits: &Limits) -> Result<RuleSet, RuleFileError> {
-    let source = Source { name, text };
-    let ast = parse(&source, limits)?;
-    let workload = workload::of(ast.statement());
-    let collector = StarlarkAny::new(Collector::new(name, *limits));
-    let evaluated = evaluate(ast, workload, &collector);
-    let declared = std::mem::take(&mut *collector.declared());
-    if let Some((call, fault)) = &declared.fault {
-        return Err(locate(&source, limits, call.clone(), fault));
-    }
-    evaluated.map_err(|error| fault::of_evaluation(&source, &error, parse(&source, limits)))?;
-    if !declared.examples.is_empty() {
-        let mut hosts = earlier.host_executables().clone();
-        hosts.extend(declared.rules.host_executables.iter().map(|host| (host.name.clone(), host.clone())));
-        examples::check(&declared, &hosts).map_err(|(call, fault)| locate(&source, limits, call, &fault))?;
-    }
-    Ok(declared.rules)
+    on_enough_stack(&Source { name, text }, limits, |ast, source| evaluate(ast, source, earlier, limits))
 }
 
 /// Whether a file can safely be evaluated in this process.
@@ -106,25 +94,65 @@ pub fn load(name: &str, text: &str, earlier: &Policy, limits: &Limits) -> Result
 /// # Errors
 /// The file does not parse: [`load`] would give the same error, and is safe then.
 pub fn workload(name: &str, text: &str, limits: &Limits) -> Result<Workload, RuleFileError> {
-    Ok(workload::of(parse(&Source { name, text }, limits)?.statement()))
+    on_enough_stack(&Source { name, text }, limits, |ast, _| Ok(workload::of(ast.statement())))
 }
 
-/// The syntax tree of a file that keeps all bounds on its text.
-pub(crate) fn parse(source: &Source<'_>, limits: &Limits) -> Result<AstModule, RuleFileError> {
+/// Parses a file that keeps all bounds on its text and hands on its tree, on a thread of its own unless the
+/// tree is so flat that any stack will do.
+pub(crate) fn on_enough_stack<T: Send>(
+    source: &Source<'_>,
+    limits: &Limits,
+    then: impl FnOnce(AstModule, &Source<'_>) -> Result<T, RuleFileError> + Send,
+) -> Result<T, RuleFileError> {
     if source.text.len() > limits.file_bytes {
         let message = format!("the file is larger than {} bytes", limits.file_bytes);
         return Err(source.error(0..0, message, Some("split it into several files".to_owned())));
     }
-    shape::check(source, &DIALECT)?;
+    let depth = shape::check(source, &DIALECT)?;
+    let work = || parse(source).and_then(|ast| then(ast, source));
+    match depth {
+        shape::Depth::Shallow => work(),
+        shape::Depth::Deep => std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+            let joined = thread.spawn_scoped(scope, work).map(std::thread::ScopedJoinHandle::join);
+            match joined {
+                Ok(Ok(result)) => result,
+                Ok(Err(_)) => Err(source.error(0..0, "evaluating the file failed", None)),
+                Err(_) => Err(source.error(0..0, "no thread could be started to evaluate the file", None)),
+            }
+        }),
+    }
+}
+
+/// Only for texts that have passed [`shape::check`].
+fn parse(source: &Source<'_>) -> Result<AstModule, RuleFileError> {
     AstModule::parse(source.name, source.text.to_owned(), &DIALECT)
         .map_err(|error| fault::from_interpreter(source, &error))
 }
 
 fn evaluate(
-    mut ast: AstModule,
-    workload: Workload,
-    collector: &StarlarkAny<Collector>,
-) -> starlark::Result<()> {
+    ast: AstModule,
+    source: &Source<'_>,
+    earlier: &Policy,
+    limits: &Limits,
+) -> Result<RuleSet, RuleFileError> {
+    let collector = StarlarkAny::new(Collector::new(source.name, *limits));
+    let evaluated = run(ast, &collector);
+    let declared = std::mem::take(&mut *collector.declared());
+    if let Some((call, fault)) = &declared.fault {
+        return Err(locate(source, call.clone(), fault));
+    }
+    evaluated.map_err(|error| fault::of_evaluation(source, &error, parse(source)))?;
+    if !declared.examples.is_empty() {
+        let mut hosts = earlier.host_executables().clone();
+        hosts.extend(declared.rules.host_executables.iter().map(|host| (host.name.clone(), host.clone())));
+        examples::check(&declared, &hosts).map_err(|(call, fault)| locate(source, call, &fault))?;
+    }
+    Ok(declared.rules)
+}
+
+fn run(mut ast: AstModule, collector: &StarlarkAny<Collector>) -> starlark::Result<()> {
+    let workload = workload::of(ast.statement());
     ast.replace_binary_operators(&guards::replaced_operators());
     let limits = collector.limits;
     Module::with_temp_heap(|module| {
@@ -134,9 +162,8 @@ fn evaluate(
         evaluator.set_max_callstack_size(limits.call_depth)?;
         evaluator.extra = Some(collector);
         if workload == Workload::Program {
-            evaluator.before_stmt_for_dap(BeforeStmtFunc::from_dyn(Box::new(HeapWatch {
-                bytes: limits.heap_bytes,
-            })));
+            let watch = HeapWatch { bytes: limits.heap_bytes };
+            evaluator.before_stmt_for_dap(BeforeStmtFunc::from_dyn(Box::new(watch)));
         }
         evaluator.eval_module(ast, &GLOBALS).map(|_| ())
     })
@@ -164,13 +191,8 @@ impl<'e> BeforeStmtFuncDyn<'e> for HeapWatch {
 }
 
 /// A refused call, with the place of the argument it is about. The tree was consumed by the evaluation.
-fn locate(
-    source: &Source<'_>,
-    limits: &Limits,
-    call: std::ops::Range<usize>,
-    fault: &collector::Fault,
-) -> RuleFileError {
-    let bytes = match parse(source, limits) {
+fn locate(source: &Source<'_>, call: std::ops::Range<usize>, fault: &collector::Fault) -> RuleFileError {
+    let bytes = match parse(source) {
         Ok(ast) => place::of(ast.statement(), call, fault),
         Err(_) => call,
     };

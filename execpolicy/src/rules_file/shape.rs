@@ -21,8 +21,23 @@ const MAX_BLOCKS: usize = 60;
 /// Digits in a row: reading a numeral takes the square of its length.
 const MAX_DIGITS: usize = 4000;
 
+/// Tokens of one expression that the parser and the compiler handle on any thread's stack: an unoptimised
+/// build uses about 40 KiB for each.
+const SHALLOW_EXPRESSION: usize = 20;
+/// The same for brackets within brackets.
+const SHALLOW_BRACKETS: usize = 6;
+
+/// How much stack a text needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Depth {
+    /// No more than any thread has.
+    Shallow,
+    /// Up to [`super::STACK_BYTES`].
+    Deep,
+}
+
 /// Refuses a text that would be too deep to parse. An error of the lexer is left to the parser.
-pub(super) fn check(source: &Source<'_>, dialect: &Dialect) -> Result<(), RuleFileError> {
+pub(super) fn check(source: &Source<'_>, dialect: &Dialect) -> Result<Depth, RuleFileError> {
     if source.text.starts_with('\u{feff}') {
         let help = "save the file as UTF-8 without a byte-order mark".to_owned();
         return Err(source.error(0..0, "the file begins with a byte-order mark", Some(help)));
@@ -31,7 +46,7 @@ pub(super) fn check(source: &Source<'_>, dialect: &Dialect) -> Result<(), RuleFi
     let codemap = CodeMap::new(source.name.to_owned(), source.text.to_owned());
     let mut shape = Shape::default();
     for token in Lexer::new(source.text, dialect, codemap) {
-        let Ok((start, token, end)) = token else { return Ok(()) };
+        let Ok((start, token, end)) = token else { break };
         shape.take(&token).map_err(|message| {
             let help = "split it: give the inner part a name on a line of its own".to_owned();
             source.error(start..end, message, Some(help))
@@ -43,7 +58,7 @@ pub(super) fn check(source: &Source<'_>, dialect: &Dialect) -> Result<(), RuleFi
             return Err(source.error(start..end, format!("the name `{name}` is reserved"), Some(help)));
         }
     }
-    Ok(())
+    Ok(if shape.deep { Depth::Deep } else { Depth::Shallow })
 }
 
 fn check_numerals(source: &Source<'_>) -> Result<(), RuleFileError> {
@@ -88,6 +103,7 @@ struct Shape {
     blocks: Vec<usize>,
     outer_branches: usize,
     inside_line: bool,
+    deep: bool,
 }
 
 impl Shape {
@@ -100,7 +116,12 @@ impl Shape {
                 self.blocks.pop();
             }
             Token::Comma | Token::Semicolon => self.level().segment = 0,
-            Token::Lambda | Token::For => self.count(token, true),
+            // Calls need stack when they run, however flat their text is.
+            Token::Lambda | Token::Def => {
+                self.deep = true;
+                self.count(token, true);
+            }
+            Token::For => self.count(token, true),
             token if opens(token) => {
                 self.count(token, false);
                 self.below = self.below.saturating_add(self.level().weight());
@@ -134,7 +155,10 @@ impl Shape {
         self.inside_line = true;
         let branches = self.blocks.last_mut().unwrap_or(&mut self.outer_branches);
         match token {
-            Token::Elif => *branches = branches.saturating_add(1),
+            Token::Elif => {
+                *branches = branches.saturating_add(1);
+                self.deep = true;
+            }
             Token::Else => {}
             _ => *branches = 0,
         }
@@ -148,10 +172,14 @@ impl Shape {
     }
 
     fn within_bounds(&mut self) -> Result<(), &'static str> {
+        let expression = self.below.saturating_add(self.level().weight());
+        self.deep |= !self.blocks.is_empty()
+            || expression > SHALLOW_EXPRESSION
+            || self.brackets.len() > SHALLOW_BRACKETS;
         if self.brackets.len() > MAX_BRACKETS {
             return Err("brackets are nested too deeply");
         }
-        if self.below.saturating_add(self.level().weight()) > MAX_EXPRESSION {
+        if expression > MAX_EXPRESSION {
             return Err("the expression is too long");
         }
         let branches: usize = self.blocks.iter().sum::<usize>().saturating_add(self.outer_branches);
