@@ -16,6 +16,7 @@ pub mod policy;
 pub mod requirements_rules;
 pub mod rule;
 pub mod rules_file;
+pub mod shell;
 pub mod summary;
 pub mod verdict;
 
