@@ -10,6 +10,8 @@ pub mod check_report;
 pub mod command;
 pub mod context;
 mod decision;
+pub mod format;
+pub mod lint;
 pub mod network_hosts;
 mod origin;
 pub mod policy;

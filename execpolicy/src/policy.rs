@@ -4,7 +4,7 @@
 //! [`Policy::restrictive`] and [`Policy::allowing`] instead, which differ from it in one direction only:
 //! a prohibition is found in more places, a permission in fewer.
 
-mod fold;
+pub(crate) mod fold;
 mod index;
 pub(crate) mod paths;
 
@@ -171,6 +171,11 @@ impl Policy {
         let mut found = find(&self.allowing, name, rest);
         found.retain(|&id| self.rules.get(id).is_some_and(|rule| self.may_use_name(&path, &rule.program)));
         self.matches(&found, name, rest, Some(&path))
+    }
+
+    /// The rules that cover exactly these words, by their position in [`Policy::rules`].
+    pub(crate) fn covering(&self, words: &[String]) -> Vec<usize> {
+        words.split_first().map(|(program, rest)| self.find_all(program, rest)).unwrap_or_default()
     }
 
     fn may_use_name(&self, path: &str, name: &str) -> bool {

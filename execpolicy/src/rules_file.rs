@@ -24,12 +24,14 @@ use starlark::eval::{BeforeStmtFunc, BeforeStmtFuncDyn, Evaluator};
 use starlark::syntax::{AstModule, Dialect};
 use starlark::values::any::StarlarkAny;
 
+pub(crate) use self::builtins::FUNCTIONS;
+pub(crate) use self::collector::{Data, byte_range};
 pub use self::error::RuleFileError;
-pub(crate) use self::error::Source;
+pub(crate) use self::error::{Source, hides};
 pub use self::workload::Workload;
 use crate::policy::Policy;
 use crate::rule::RuleSet;
-use collector::Collector;
+use collector::{Collector, Declared};
 
 /// Bounds on a rule file and on what evaluating it may use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -136,6 +138,17 @@ fn evaluate(
     earlier: &Policy,
     limits: &Limits,
 ) -> Result<RuleSet, RuleFileError> {
+    let declared = declare(ast, source, limits)?;
+    if !declared.examples.is_empty() {
+        let mut hosts = earlier.host_executables().clone();
+        hosts.extend(declared.rules.host_executables.iter().map(|host| (host.name.clone(), host.clone())));
+        examples::check(&declared, &hosts).map_err(|(call, fault)| locate(source, call, &fault))?;
+    }
+    Ok(declared.rules)
+}
+
+/// Evaluates without trying the examples.
+fn declare(ast: AstModule, source: &Source<'_>, limits: &Limits) -> Result<Declared, RuleFileError> {
     let collector = StarlarkAny::new(Collector::new(source.name, *limits));
     let evaluated = run(ast, &collector);
     let declared = std::mem::take(&mut *collector.declared());
@@ -143,12 +156,16 @@ fn evaluate(
         return Err(locate(source, call.clone(), fault));
     }
     evaluated.map_err(|error| fault::of_evaluation(source, &error, parse(source)))?;
-    if !declared.examples.is_empty() {
-        let mut hosts = earlier.host_executables().clone();
-        hosts.extend(declared.rules.host_executables.iter().map(|host| (host.name.clone(), host.clone())));
-        examples::check(&declared, &hosts).map_err(|(call, fault)| locate(source, call, &fault))?;
-    }
-    Ok(declared.rules)
+    Ok(declared)
+}
+
+/// The rules and examples of a file that is [`Workload::Data`], without lines; none of another file.
+pub(crate) fn data(name: &str, text: &str) -> Result<Option<Data>, RuleFileError> {
+    let limits = Limits::default();
+    on_enough_stack(&Source { name, text }, &limits, |ast, source| match workload::of(ast.statement()) {
+        Workload::Data => Ok(Some(declare(ast, source, &limits)?.without_places())),
+        Workload::Program => Ok(None),
+    })
 }
 
 fn run(mut ast: AstModule, collector: &StarlarkAny<Collector>) -> starlark::Result<()> {

@@ -13,7 +13,7 @@ use super::{arguments, host};
 use crate::rule::{HostExecutable, NetworkRule, PrefixRule};
 
 /// The functions and their parameters in positional order.
-pub(super) const FUNCTIONS: [(&str, &[&str]); 3] = [
+pub(crate) const FUNCTIONS: [(&str, &[&str]); 3] = [
     ("prefix_rule", &["pattern", "decision", "match", "not_match", "justification", "canonical_matching"]),
     ("network_rule", &["host", "protocol", "decision", "justification"]),
     ("host_executable", &["name", "paths"]),

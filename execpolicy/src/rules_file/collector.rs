@@ -64,6 +64,25 @@ pub(super) struct Declared {
     pub(super) fault: Option<(Range<usize>, Fault)>,
 }
 
+/// What a file declares, whatever the lines on which it does so: rules, then the examples of each call.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Data {
+    rules: RuleSet,
+    examples: Vec<(Range<usize>, Vec<Vec<String>>, Vec<Vec<String>>)>,
+}
+
+impl Declared {
+    pub(super) fn without_places(mut self) -> Data {
+        let nowhere = Origin::new("", 0);
+        self.rules.prefix.iter_mut().for_each(|rule| rule.origin = nowhere.clone());
+        self.rules.network.iter_mut().for_each(|rule| rule.origin = nowhere.clone());
+        self.rules.host_executables.iter_mut().for_each(|host| host.origin = nowhere.clone());
+        let examples =
+            self.examples.into_iter().map(|call| (call.rules, call.matching, call.not_matching)).collect();
+        Data { rules: self.rules, examples }
+    }
+}
+
 /// Shared with the functions of the language through `Evaluator::extra`, inside the library's own wrapper:
 /// only its types may travel there without an unsafe trait of ours, and these have to be `Sync`.
 #[derive(Debug)]
@@ -135,7 +154,7 @@ impl<'a> Call<'a> {
 }
 
 /// A span of the library as a range of bytes.
-pub(super) fn byte_range(span: starlark::codemap::Span) -> Range<usize> {
+pub(crate) fn byte_range(span: starlark::codemap::Span) -> Range<usize> {
     let index = |pos: starlark::codemap::Pos| usize::try_from(pos.get()).unwrap_or(usize::MAX);
     index(span.begin())..index(span.end())
 }

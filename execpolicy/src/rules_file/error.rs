@@ -107,7 +107,7 @@ fn visible(c: char) -> char {
 }
 
 /// Whether printing this character could move the cursor, reorder the line or show nothing.
-fn hides(c: char) -> bool {
+pub(crate) fn hides(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
