@@ -13,6 +13,7 @@ mod decision;
 pub mod format;
 pub mod lint;
 pub mod network_hosts;
+pub mod knowledge;
 mod origin;
 pub mod policy;
 pub mod requirements_rules;

@@ -1,0 +1,72 @@
+//! Commands that are asked about whatever the sandbox, unless a rule decides. Deliberately few.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::options::{What, read};
+use super::syntax::of;
+use super::tables::{Index, Note, Table, load, table};
+use crate::command::program_name;
+use crate::{Origin, Word};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    command: Vec<String>,
+    options: Vec<String>,
+    why: String,
+    reference: String,
+}
+
+struct Danger {
+    row: Row,
+    note: Note,
+}
+
+impl From<(Row, Origin)> for Danger {
+    fn from((row, origin): (Row, Origin)) -> Self {
+        let note = Note { why: row.why.clone(), reference: row.reference.clone(), origin };
+        Self { row, note }
+    }
+}
+
+const TABLES: &[Table] = &[table!("dangerous.toml")];
+
+static DANGERS: LazyLock<Index<Danger>> = LazyLock::new(|| {
+    Index::new(load::<Row>(TABLES).into_iter().map(Danger::from).collect(), |danger| &danger.row.command)
+});
+
+/// Why this one command, run directly, is dangerous, if it is.
+///
+/// Words that are known only when the command runs are left out, so `rm $X` is not dangerous: nearly every
+/// script would be, and the sandbox still limits it. Options are read as GNU reads them: abbreviated, bundled,
+/// behind operands, up to `--`.
+pub fn danger(words: &[Word]) -> Option<&'static Note> {
+    let program = program_name(words.first()?.literal()?);
+    let known: Vec<Word> = words.iter().filter(|word| word.literal().is_some()).cloned().collect();
+    let items = read(of(program), &known, 1);
+    DANGERS.of(program).find_map(|danger| {
+        let hit = items
+            .iter()
+            .any(|item| matches!(&item.what, What::Option { name, .. } if danger.row.options.contains(name)));
+        hit.then_some(&danger.note)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DANGERS;
+    use crate::knowledge::syntax::of;
+
+    #[test]
+    fn every_row_has_a_reason_and_a_syntax_that_knows_its_options() {
+        for danger in DANGERS.rows() {
+            let (row, note) = (&danger.row, &danger.note);
+            assert!(!note.why.is_empty() && !note.reference.is_empty(), "{}", note.origin);
+            for command in &row.command {
+                assert!(row.options.iter().all(|option| of(command).knows(option)), "{}", note.origin);
+            }
+        }
+    }
+}

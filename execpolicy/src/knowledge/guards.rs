@@ -1,0 +1,271 @@
+//! Options that make a harmless tool run a program or write a file. They turn an allow into a question unless
+//! the rule names the option.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use super::options::{Item, Value, What};
+use super::scripts::{awk_effect, sed_effect};
+use super::syntax::{Level, levels};
+use super::tables::{Index, Note, Table, load, table};
+use crate::{Origin, Word};
+
+/// What an option makes a tool do. The order is severity.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// It reads settings, plug-ins or a program text from a place that the command names.
+    ReadsConfig,
+    /// It talks to another machine where the tool alone would not, or to another than expected.
+    Network,
+    /// It writes, changes or deletes a file that the command names.
+    WritesFile,
+    /// It runs a program, or code.
+    RunsProgram,
+}
+
+/// One option of a command that does more than its tool is known for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GuardHit {
+    /// The words that carry it, with its separate value: a rule that covers them all names the option.
+    pub words: Range<usize>,
+    /// Its canonical name, such as `--output` for `--outpu=x`; `…` for a word known only when it runs.
+    pub option: String,
+    /// What it does.
+    pub effect: Effect,
+    /// The row.
+    pub note: &'static Note,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Language {
+    Sed,
+    Awk,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    command: Vec<String>,
+    /// Options, each with any value.
+    #[serde(default)]
+    options: Vec<String>,
+    /// Only with these values; `*` stands for anything, upper case for lower.
+    #[serde(default)]
+    values: Vec<String>,
+    /// Not with these values.
+    #[serde(default)]
+    except: Vec<String>,
+    /// Operands of this form.
+    #[serde(default)]
+    operands: Vec<String>,
+    /// The operand of this number, from 1, and all behind it.
+    from_operand: Option<usize>,
+    /// The sub-command itself, whatever its options.
+    #[serde(default)]
+    always: bool,
+    /// The program text that the first operand, or an option, holds.
+    language: Option<Language>,
+    effect: Effect,
+    why: String,
+    reference: String,
+}
+
+struct Guard {
+    row: Row,
+    note: Note,
+}
+
+impl From<(Row, Origin)> for Guard {
+    fn from((row, origin): (Row, Origin)) -> Self {
+        let note = Note { why: row.why.clone(), reference: row.reference.clone(), origin };
+        Self { row, note }
+    }
+}
+
+const TABLES: &[Table] = &[
+    table!("guards/files.toml"),
+    table!("guards/text.toml"),
+    table!("guards/git.toml"),
+    table!("guards/network.toml"),
+    table!("guards/build.toml"),
+];
+
+static GUARDS: LazyLock<Index<Guard>> = LazyLock::new(|| {
+    Index::new(load::<Row>(TABLES).into_iter().map(Guard::from).collect(), |guard| &guard.row.command)
+});
+
+/// Every option, operand and sub-command of these words that the tables warn of, in the order of the words.
+pub fn guard_hits(words: &[Word]) -> Vec<GuardHit> {
+    let mut hits = Vec::new();
+    for level in &levels(words) {
+        for guard in GUARDS.of(&level.key) {
+            Search { level, guard, hits: &mut hits }.run();
+        }
+    }
+    hits.sort_by_key(|hit| (hit.words.start, hit.words.end));
+    let mut seen = BTreeSet::new();
+    hits.retain(|hit| seen.insert((hit.words.start, hit.words.end, hit.option.clone())));
+    hits
+}
+
+struct Search<'a> {
+    level: &'a Level,
+    guard: &'static Guard,
+    hits: &'a mut Vec<GuardHit>,
+}
+
+impl Search<'_> {
+    fn run(&mut self) {
+        let row = &self.guard.row;
+        if row.always && self.level.at > 0 {
+            self.hit(self.level.at..self.level.at.saturating_add(1), &self.level.key, row.effect);
+        }
+        match row.language {
+            Some(language) => self.program_text(language),
+            None => self.items(),
+        }
+    }
+
+    fn items(&mut self) {
+        let row = &self.guard.row;
+        let mut operands = 0_usize;
+        for item in &self.level.items {
+            match &item.what {
+                What::Option { name, value, .. } => {
+                    if row.options.contains(name) && fits(row, value) {
+                        self.hit(item.words.clone(), name, row.effect);
+                    }
+                }
+                What::Operand(text) => {
+                    operands = operands.saturating_add(1);
+                    let counted = row.from_operand.is_some_and(|from| operands >= from);
+                    let named = row.operands.iter().any(|form| glob(form, text));
+                    if (counted || named) && !harmless(row, text) {
+                        self.hit(item.words.clone(), text, row.effect);
+                    }
+                }
+                What::Unknown => self.hit(item.words.clone(), "…", row.effect),
+                What::Assignment | What::End => {}
+            }
+        }
+    }
+
+    /// Reads the program text in the row's options, or else in the first operand.
+    fn program_text(&mut self, language: Language) {
+        let options = &self.guard.row.options;
+        let mut texts: Vec<(String, Range<usize>)> = Vec::new();
+        for item in &self.level.items {
+            match &item.what {
+                What::Option { name, value: Value::Text { text, .. }, .. } if options.contains(name) => {
+                    texts.push((text.clone(), item.words.clone()));
+                }
+                What::Option { name, value: Value::Unknown, .. } if options.contains(name) => {
+                    self.hit(item.words.clone(), "…", Effect::RunsProgram);
+                }
+                What::Unknown => self.hit(item.words.clone(), "…", Effect::RunsProgram),
+                What::Option { .. } | What::Operand(_) | What::Assignment | What::End => {}
+            }
+        }
+        if texts.is_empty() && !self.has_program_file() {
+            texts.extend(self.first_operand());
+        }
+        let (Some(first), Some(last)) = (texts.first(), texts.last()) else { return };
+        let words = first.1.start..last.1.end;
+        let joined = texts.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join("\n");
+        let effect = match language {
+            Language::Sed => sed_effect(&joined),
+            Language::Awk => awk_effect(&joined),
+        };
+        if let Some(effect) = effect {
+            self.hit(words, &joined, effect);
+        }
+    }
+
+    fn first_operand(&self) -> Option<(String, Range<usize>)> {
+        self.level.items.iter().find_map(|item: &Item| match &item.what {
+            What::Operand(text) => Some((text.clone(), item.words.clone())),
+            What::Option { .. } | What::Assignment | What::End | What::Unknown => None,
+        })
+    }
+
+    /// Whether the program is in a file, which a row of its own reports.
+    fn has_program_file(&self) -> bool {
+        self.level.items.iter().any(|item| {
+            matches!(&item.what, What::Option { name, .. } if matches!(name.as_str(), "-f" | "--file" | "-E" | "--exec")
+                && !(name == "-E" && self.level.key.ends_with("sed")))
+        })
+    }
+
+    fn hit(&mut self, words: Range<usize>, option: &str, effect: Effect) {
+        self.hits.push(GuardHit { words, option: option.to_owned(), effect, note: &self.guard.note });
+    }
+}
+
+fn fits(row: &Row, value: &Value) -> bool {
+    match value {
+        Value::Text { text, .. } => {
+            (row.values.is_empty() || row.values.iter().any(|form| glob(form, text))) && !harmless(row, text)
+        }
+        Value::Command(_) | Value::Unknown => true,
+        Value::None => row.values.is_empty(),
+    }
+}
+
+fn harmless(row: &Row, text: &str) -> bool {
+    row.effect == Effect::WritesFile && text == "/dev/null" || row.except.iter().any(|form| glob(form, text))
+}
+
+/// Whether a text has a form in which `*` stands for any text; letters in either case.
+fn glob(form: &str, text: &str) -> bool {
+    let (form, text) = (form.to_ascii_lowercase(), text.to_ascii_lowercase());
+    let mut parts = form.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        match rest.split_once(part) {
+            Some((_, behind)) => rest = behind,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GUARDS, glob};
+    use crate::knowledge::syntax::{knows, of};
+
+    #[test]
+    fn every_row_has_a_reason_and_a_syntax_that_knows_its_options() {
+        for guard in GUARDS.rows() {
+            let (row, note) = (&guard.row, &guard.note);
+            assert!(!note.why.is_empty() && !note.reference.is_empty(), "{}", note.origin);
+            let matches = !row.options.is_empty() || !row.operands.is_empty() || row.from_operand.is_some();
+            assert!(matches || row.always || row.language.is_some(), "{}: matches nothing", note.origin);
+            for command in row.command.iter().filter(|_| !row.options.is_empty()) {
+                assert!(knows(command), "{}: no syntax for {command}", note.origin);
+                for option in &row.options {
+                    assert!(of(command).knows(option), "{}: {command} has no {option}", note.origin);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn forms() {
+        for (form, text) in
+            [("of=*", "of=x"), ("*::*", "ext::sh"), ("ProxyCommand*", "proxycommand=x"), ("a", "a")]
+        {
+            assert!(glob(form, text), "{form} {text}");
+        }
+        for (form, text) in [("of=*", "if=x"), ("a", "ab"), ("a*b", "a")] {
+            assert!(!glob(form, text), "{form} {text}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What is known about tools that people did not write rules for: tables under `data/`, and the readers
+//! that apply them to the words of one command.
+//!
+//! INVARIANT (two directions): what restricts (`wrappers`, `guards`, `dangerous`, `interpreters`) finds too
+//! much rather than too little; what permits (`safe`, `offers`) finds too little rather than too much.
+
+pub mod banned;
+pub mod dangerous;
+pub mod guards;
+pub mod interpreters;
+pub mod offers;
+mod options;
+pub mod safe;
+mod scripts;
+pub mod subcommands;
+mod syntax;
+mod tables;
+pub mod wrappers;
+
+pub use banned::banned_prefix;
+pub use dangerous::danger;
+pub use guards::{Effect, GuardHit, guard_hits};
+pub use interpreters::{Code, code_word};
+pub use offers::{offerable, other_commands};
+pub use safe::known_safe;
+pub use subcommands::subcommand;
+pub use tables::Note;
+pub use wrappers::{Inner, LookThrough, WRAPPER_DEPTH_LIMIT, is_wrapper, look_through};
