@@ -1,0 +1,253 @@
+//! From what is known of each part to one verdict, under the approval policy.
+
+use super::dissect::{Dissection, Part};
+use super::judge::{Danger, Demand, Judgement};
+use super::reason::{self, Unasked};
+use crate::amendment::{self, Candidate};
+use crate::shell;
+use crate::summary::{self, Joined, Summary};
+use crate::{
+    Amendment, ApprovalPolicy, By, Context, Decision, Finding, Placement, Request, Sandboxing, Verdict,
+};
+
+/// Puts the verdict together.
+pub(super) fn combine(
+    argv: &[String],
+    dissection: &Dissection,
+    judgements: Vec<Judgement>,
+    context: &Context<'_>,
+) -> Verdict {
+    let mut draft = Draft::new(context);
+    draft.constructs(argv, dissection);
+    for (part, judgement) in dissection.parts.iter().zip(&judgements) {
+        draft.part(part, judgement);
+    }
+    let all_allowed = judgements.iter().all(|judgement| judgement.allowed);
+    let demands: Vec<Demand> = sorted(&judgements);
+    let reason = draft.reason(argv, &demands);
+    Verdict {
+        decision: draft.decision,
+        sandbox: draft.placement(all_allowed),
+        reason,
+        amendments: offer(dissection, &judgements, context, draft.decision),
+        summary: summarize(argv, dissection),
+        findings: draft.findings,
+    }
+}
+
+/// A verdict on its way.
+struct Draft<'c> {
+    context: &'c Context<'c>,
+    decision: Decision,
+    findings: Vec<Finding>,
+    /// Why a question was not asked, and what the strictest finding had to say otherwise.
+    unasked: Option<Unasked>,
+    danger: Option<String>,
+}
+
+impl<'c> Draft<'c> {
+    fn new(context: &'c Context<'c>) -> Self {
+        Self { context, decision: Decision::Allow, findings: Vec::new(), unasked: None, danger: None }
+    }
+
+    /// What made the script opaque. That alone decides nothing: it only keeps rules from allowing.
+    fn constructs(&mut self, argv: &[String], dissection: &Dissection) {
+        for construct in &dissection.constructs {
+            self.findings.push(Finding {
+                command: argv.to_vec(),
+                by: By::Parse,
+                source: None,
+                decision: Decision::Allow,
+                why: format!("not plain, {}: {}", construct.what.word(), construct.why),
+                span: Some(construct.span.clone()),
+            });
+        }
+        if dissection.unread {
+            let danger = Danger {
+                command: argv.first().cloned().into_iter().chain(["…".to_owned()]).collect(),
+                why: format!("it has more than {} bytes, and was not looked into", super::MAX_COMMAND),
+                origin: None,
+                span: None,
+            };
+            self.danger(&danger);
+        }
+    }
+
+    fn part(&mut self, part: &Part, judgement: &Judgement) {
+        self.findings.extend(judgement.findings.iter().cloned());
+        for demand in &judgement.demands {
+            let decision = self.permitted_question(demand.decision, Unasked::Rule);
+            self.tighten(decision);
+        }
+        for danger in &judgement.dangers {
+            self.danger(danger);
+        }
+        if judgement.allowed || !judgement.demands.is_empty() {
+            return;
+        }
+        let (decision, why) = self.fallback();
+        self.tighten(decision);
+        if judgement.dangers.is_empty() {
+            self.findings.push(Finding {
+                command: part.argv.clone(),
+                by: By::Heuristic,
+                source: None,
+                decision,
+                why,
+                span: part.span.clone(),
+            });
+        }
+    }
+
+    fn danger(&mut self, danger: &Danger) {
+        let decision = self.permitted_question(Decision::Prompt, Unasked::Danger);
+        self.tighten(decision);
+        self.danger.get_or_insert_with(|| danger.why.clone());
+        self.findings.push(Finding {
+            command: danger.command.clone(),
+            by: By::Heuristic,
+            source: danger.origin.clone(),
+            decision,
+            why: danger.why.clone(),
+            span: danger.span.clone(),
+        });
+    }
+
+    /// For a command that no rule allows and that is not dangerous.
+    fn fallback(&mut self) -> (Decision, String) {
+        let escalates =
+            self.context.request == Request::Escalate && self.context.sandboxing == Sandboxing::Restricted;
+        match self.context.approval {
+            ApprovalPolicy::Untrusted => (
+                Decision::Prompt,
+                "no rule allows it, and the approval policy `untrusted` asks about that".into(),
+            ),
+            ApprovalPolicy::Never
+            | ApprovalPolicy::OnFailure
+            | ApprovalPolicy::OnRequest
+            | ApprovalPolicy::Granular(_)
+                if escalates =>
+            {
+                let decision = self.permitted_question(Decision::Prompt, Unasked::Escalation);
+                (decision, "no rule allows it outside the sandbox, where it asks to run".into())
+            }
+            ApprovalPolicy::Never
+            | ApprovalPolicy::OnFailure
+            | ApprovalPolicy::OnRequest
+            | ApprovalPolicy::Granular(_) => {
+                let why = match self.context.sandboxing {
+                    Sandboxing::Restricted => "no rule speaks of all of it; the sandbox contains it",
+                    Sandboxing::Unrestricted => {
+                        "no rule speaks of all of it, and there is no sandbox to leave"
+                    }
+                };
+                (Decision::Allow, why.to_owned())
+            }
+        }
+    }
+
+    /// Turns a question into a refusal where the approval policy does not let it be asked.
+    fn permitted_question(&mut self, decision: Decision, about: Unasked) -> Decision {
+        let may_ask = match (self.context.approval, about) {
+            (ApprovalPolicy::Never, _) => false,
+            (ApprovalPolicy::Granular(granular), Unasked::Rule) => granular.rules,
+            (ApprovalPolicy::Granular(granular), Unasked::Escalation) => granular.sandbox_approval,
+            (ApprovalPolicy::Granular(_), Unasked::Danger)
+            | (ApprovalPolicy::Untrusted | ApprovalPolicy::OnFailure | ApprovalPolicy::OnRequest, _) => true,
+        };
+        match decision {
+            Decision::Prompt | Decision::PromptUser if !may_ask => {
+                self.unasked.get_or_insert(about);
+                Decision::Forbidden
+            }
+            Decision::Allow | Decision::Prompt | Decision::PromptUser | Decision::Forbidden => decision,
+        }
+    }
+
+    fn tighten(&mut self, decision: Decision) {
+        self.decision = self.decision.max(decision);
+    }
+
+    fn placement(&self, all_allowed: bool) -> Placement {
+        let escalates = self.context.request == Request::Escalate;
+        match self.decision {
+            Decision::Allow if all_allowed => Placement::Outside,
+            // The question was about leaving; a yes to it is a yes to that.
+            Decision::Prompt | Decision::PromptUser if escalates => Placement::Outside,
+            Decision::Allow | Decision::Prompt | Decision::PromptUser | Decision::Forbidden => {
+                Placement::Inside
+            }
+        }
+    }
+
+    fn reason(&self, argv: &[String], demands: &[Demand]) -> Option<String> {
+        if self.decision == Decision::Allow {
+            return None;
+        }
+        let command = shell::join(argv);
+        let said = reason::of_demand(argv, self.decision, demands).or_else(|| {
+            let danger = self.danger.as_ref()?;
+            Some(match self.decision {
+                Decision::Forbidden => format!("`{command}` rejected: blocked by policy: {danger}"),
+                Decision::Allow | Decision::Prompt | Decision::PromptUser => {
+                    format!("`{command}` requires approval: {danger}")
+                }
+            })
+        });
+        let refused = self.unasked.filter(|_| self.decision == Decision::Forbidden);
+        match (said, refused.map(|about| reason::unasked(self.context.approval, about))) {
+            (Some(said), Some(refused)) => Some(format!("{said} ({refused})")),
+            (None, Some(refused)) => Some(format!("`{command}` rejected: {refused}")),
+            (said, None) => said,
+        }
+    }
+}
+
+fn sorted(judgements: &[Judgement]) -> Vec<Demand> {
+    let mut demands: Vec<Demand> =
+        judgements.iter().flat_map(|judgement| judgement.demands.iter().cloned()).collect();
+    demands.sort_by_key(|demand| std::cmp::Reverse((demand.decision, demand.prefix.len())));
+    demands
+}
+
+/// The rules that may be offered: for a single command that no rule speaks of, and that is what it seems.
+fn offer(
+    dissection: &Dissection,
+    judgements: &[Judgement],
+    context: &Context<'_>,
+    decision: Decision,
+) -> Vec<Amendment> {
+    let silent = matches!(context.approval, ApprovalPolicy::Granular(granular) if !granular.sandbox_approval);
+    let ([part], [judgement]) = (dissection.parts.as_slice(), judgements) else { return Vec::new() };
+    if silent
+        || decision == Decision::Forbidden
+        || dissection.opaque
+        || judgement.ruled
+        || judgement.guarded
+        || judgement.starts_others
+        || !judgement.dangers.is_empty()
+        || !part.writes.is_empty()
+    {
+        return Vec::new();
+    }
+    amendment::offers(&Candidate {
+        argv: &part.argv,
+        wanted: context.wanted_prefix,
+        programs: context.programs,
+    })
+}
+
+fn summarize(argv: &[String], dissection: &Dissection) -> Vec<Summary> {
+    let text = dissection.script.clone().unwrap_or_else(|| shell::join(argv));
+    if dissection.opaque {
+        return summary::summarize(&text, None);
+    }
+    let parts: Vec<summary::Part<'_>> = match dissection.steps.as_slice() {
+        [] => vec![summary::Part { argv, joined: Joined::First, writes: false }],
+        steps => steps
+            .iter()
+            .map(|step| summary::Part { argv: &step.argv, joined: step.joined, writes: step.writes })
+            .collect(),
+    };
+    summary::summarize(&text, Some(&parts))
+}
