@@ -9,6 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use policies::SandboxMode;
 use sandbox::BackendChoice;
 
+use crate::execpolicy::arguments::ExecpolicyCommand;
+
 /// Runs commands that a language model wrote inside a sandbox that the kernel enforces.
 #[derive(Debug, Parser)]
 #[command(name = "codex", version)]
@@ -21,6 +23,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a command in a sandbox.
     Sandbox(Box<SandboxArguments>),
+    /// Say which commands the rules allow, and why.
+    #[command(subcommand)]
+    Execpolicy(ExecpolicyCommand),
     /// Show what this machine can enforce, and prove it.
     Doctor(DoctorArguments),
 }

@@ -5,6 +5,7 @@
 mod arguments;
 mod caller;
 mod doctor;
+mod execpolicy;
 mod report;
 mod run;
 mod selftest;
@@ -16,8 +17,9 @@ use clap::Parser;
 use arguments::{Cli, Command};
 
 fn main() -> ExitCode {
-    // The sandbox's inner stages are this same binary; they come before everything else.
-    if let Some(code) = sandbox::take_over() {
+    // The sandbox's inner stages, and the reader of a rule file, are this same binary; they come before
+    // everything else.
+    if let Some(code) = sandbox::take_over().or_else(policies::rules::take_over) {
         return code;
     }
     let cli = match Cli::try_parse() {
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     };
     match cli.command {
         Command::Sandbox(arguments) => run::sandbox(*arguments),
+        Command::Execpolicy(command) => execpolicy::execpolicy(&command),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
     }
 }

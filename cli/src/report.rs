@@ -59,7 +59,7 @@ impl Failure {
     }
 
     /// An error with everything that caused it, on one line.
-    fn of(blame: Blame, error: &dyn Error, help: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn of(blame: Blame, error: &dyn Error, help: impl IntoIterator<Item = String>) -> Self {
         let mut message = error.to_string();
         let mut next = error.source();
         while let Some(cause) = next {

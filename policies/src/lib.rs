@@ -54,6 +54,7 @@ mod profile_json;
 mod reader;
 pub mod resolve;
 pub mod resolve_error;
+pub mod rules;
 pub mod select;
 mod settings;
 pub mod state;

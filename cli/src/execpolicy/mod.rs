@@ -1,0 +1,89 @@
+//! `codex execpolicy …`: rules at the command line.
+
+pub(crate) mod arguments;
+mod check;
+pub(crate) mod context;
+mod explain;
+mod fmt;
+mod lint;
+mod simulate;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use execpolicy::{Policy, RuleSet};
+use policies::rules::{RulesError, load_rule_file};
+
+use crate::report::{Blame, Failure, Format, print};
+use arguments::ExecpolicyCommand;
+
+/// Runs one of the sub-commands.
+pub(crate) fn execpolicy(command: &ExecpolicyCommand) -> ExitCode {
+    let (format, result) = match command {
+        ExecpolicyCommand::Check(arguments) => (Format::Text, check::check(arguments)),
+        ExecpolicyCommand::Explain(arguments) => (Format::of(arguments.json), explain::explain(arguments)),
+        ExecpolicyCommand::Test(arguments) => (Format::of(arguments.json), test::test(arguments)),
+        ExecpolicyCommand::Simulate(arguments) => (Format::of(arguments.json), simulate::simulate(arguments)),
+        ExecpolicyCommand::Fmt(arguments) => (Format::Text, fmt::fmt(arguments)),
+        ExecpolicyCommand::Lint(arguments) => (Format::of(arguments.json), lint::lint(arguments)),
+    };
+    result.unwrap_or_else(|failure| format.fail(&failure))
+}
+
+impl From<RulesError> for Failure {
+    fn from(error: RulesError) -> Self {
+        let help = error.help();
+        match error {
+            RulesError::Rules(error) => {
+                Self::new(Blame::Invalid, format!("{error}\n{}", error.snippet), help)
+            }
+            other => Self::of(Blame::Invalid, &other, [help]),
+        }
+    }
+}
+
+/// Rule files, read in the order in which they were named.
+struct Rules {
+    /// Each with its name as people know it.
+    files: Vec<(String, RuleSet)>,
+    policy: Policy,
+}
+
+impl Rules {
+    fn load<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<Self, Failure> {
+        let mut rules = Self { files: Vec::new(), policy: Policy::default() };
+        for path in paths {
+            let set = load_rule_file(path, &rules.policy)?;
+            rules.policy.add(set.clone());
+            rules.files.push((path.to_string_lossy().into_owned(), set));
+        }
+        Ok(rules)
+    }
+}
+
+/// A text file that we were asked to read, up to a size.
+fn read_text(path: &Path, limit: u64) -> Result<String, Failure> {
+    use std::io::Read;
+    let shown = policies::escape(path);
+    let failed = |error: std::io::Error| {
+        Failure::new(Blame::Invalid, format!("cannot read `{shown}`: {error}"), "name a readable text file")
+    };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(limit.saturating_add(1)).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > limit {
+        let message = format!("refused `{shown}`: it has more than {limit} bytes");
+        return Err(Failure::new(Blame::Invalid, message, "split it"));
+    }
+    Ok(text)
+}
+
+/// Writes a value as one line of JSON to stdout.
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(|error| {
+        Failure::new(Blame::Failed, format!("cannot write the answer as JSON: {error}"), "report this")
+    })?;
+    print(&format!("{text}\n"));
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! `codex execpolicy test`: the unit tests of a policy, and which rules they reach.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use execpolicy::Request;
+use execpolicy::explain::visible;
+use execpolicy::policy_test::{TestFile, TestFileError, TestReport};
+use serde_json::json;
+
+use super::arguments::{ContextArguments, TestArguments};
+use super::context::{ApprovalWord, Surroundings};
+use super::{Rules, print_json, read_text};
+use crate::report::{Blame, Failure, print};
+
+/// A test file is written by hand; this is a generous one.
+const MAX_TEST_FILE: u64 = 4 << 20;
+
+/// Runs the tests. Exits with 1 when one fails, or when too few rules take part.
+pub(super) fn test(arguments: &TestArguments) -> Result<ExitCode, Failure> {
+    let mut tally = Tally::default();
+    for path in &arguments.files {
+        tally.run(path, arguments)?;
+    }
+    let covered = tally.coverage();
+    let enough = covered >= usize::from(arguments.min_coverage);
+    if arguments.json {
+        print_json(&tally.json(covered))?;
+    } else {
+        print(&tally.text(covered));
+        if !enough {
+            print(&format!("FAILED: --min-coverage asks for {}%\n", arguments.min_coverage));
+        }
+    }
+    Ok(if tally.failed() == 0 && enough { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[derive(Default)]
+struct Tally {
+    files: Vec<(PathBuf, TestReport)>,
+    rules: BTreeSet<String>,
+}
+
+impl Tally {
+    fn run(&mut self, path: &PathBuf, arguments: &TestArguments) -> Result<(), Failure> {
+        let text = read_text(path, MAX_TEST_FILE)?;
+        let file = TestFile::parse(&text).map_err(|error| wrong(path, &text, &error))?;
+        let folder = path.parent().unwrap_or(std::path::Path::new(""));
+        let named: Vec<PathBuf> =
+            arguments.rules.iter().cloned().chain(file.rules.iter().map(|name| folder.join(name))).collect();
+        let rules = Rules::load(&named)?;
+        self.rules.extend(rules.policy.rules().iter().map(|rule| rule.origin.to_string()));
+        let surroundings = Surroundings::new(&default_context())?;
+        let report = file.run(&text, &rules.policy, &surroundings.context(Request::Default, None));
+        self.files.push((path.clone(), report));
+        Ok(())
+    }
+
+    fn failed(&self) -> usize {
+        let results = self.files.iter().flat_map(|(_, report)| &report.results);
+        results.filter(|result| result.failure.is_some()).count()
+    }
+
+    fn untested(&self) -> Vec<&String> {
+        let covered: BTreeSet<&String> = self.files.iter().flat_map(|(_, report)| &report.covered).collect();
+        self.rules.iter().filter(|rule| !covered.contains(rule)).collect()
+    }
+
+    /// In percent, rounded down: 100 means all.
+    fn coverage(&self) -> usize {
+        let tested = self.rules.len().saturating_sub(self.untested().len());
+        tested.saturating_mul(100).checked_div(self.rules.len()).unwrap_or(100)
+    }
+
+    fn text(&self, covered: usize) -> String {
+        let mut text = String::new();
+        for (path, report) in &self.files {
+            for result in &report.results {
+                if let Some(failure) = &result.failure {
+                    let place = format!("{}:{}", policies::escape(path), result.line);
+                    text.push_str(&format!(
+                        "FAILED {place}: {}\n       {}\n",
+                        visible(&result.name),
+                        visible(failure)
+                    ));
+                }
+            }
+        }
+        for rule in self.untested() {
+            text.push_str(&format!("untested rule: {}\n", visible(rule)));
+        }
+        let count: usize = self.files.iter().map(|(_, report)| report.results.len()).sum();
+        let failed = self.failed();
+        text.push_str(&format!(
+            "{} passed, {failed} failed; {covered}% of {} rules took part\n",
+            count.saturating_sub(failed),
+            self.rules.len()
+        ));
+        text
+    }
+
+    fn json(&self, covered: usize) -> serde_json::Value {
+        let files: Vec<_> = self
+            .files
+            .iter()
+            .map(|(path, report)| json!({ "file": path.to_string_lossy(), "results": report.results }))
+            .collect();
+        json!({
+            "files": files,
+            "failed": self.failed(),
+            "coverage": { "percent": covered, "rules": self.rules.len(), "untested": self.untested() },
+        })
+    }
+}
+
+/// Tests say what rules do, so they run under the defaults of a session.
+fn default_context() -> ContextArguments {
+    ContextArguments {
+        approval_policy: ApprovalWord(execpolicy::ApprovalPolicy::OnRequest),
+        sandbox_mode: policies::SandboxMode::WorkspaceWrite,
+        cwd: None,
+    }
+}
+
+fn wrong(path: &std::path::Path, text: &str, error: &TestFileError) -> Failure {
+    let shown = policies::escape(path);
+    let place = match error {
+        TestFileError::Syntax(error) => error.span().map(|span| {
+            text.bytes().take(span.start).filter(|byte| *byte == b'\n').count().saturating_add(1)
+        }),
+        _ => None,
+    };
+    let place = place.map_or_else(|| shown.clone(), |line| format!("{shown}:{line}"));
+    Failure::new(
+        Blame::Invalid,
+        format!("{place}: {error}"),
+        "`codex execpolicy test --help` shows the format",
+    )
+}

@@ -1,0 +1,360 @@
+//! Writing an accepted amendment into the user's rule file.
+//!
+//! The file is shared with every other session and with other programs that write the same format, so it is
+//! never replaced: it is appended to, under an exclusive flock(2), in a single write(2), and the data is on
+//! the disk before anybody is told so. Whoever waits for the lock reads the file again when he has it.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::MAX_FILE;
+use crate::display::escape;
+use execpolicy::amendment::Accepted;
+
+/// The folder of rule files in the configuration home.
+pub const RULES_FOLDER: &str = "rules";
+/// The file that accepted amendments are written to.
+pub const AMENDMENTS_FILE: &str = "default.rules";
+/// How long somebody else may hold the lock. Writers need it for milliseconds.
+const LOCK_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What became of an amendment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Appended {
+    /// It is in the file now, on this line.
+    Written {
+        /// From 1.
+        line: u32,
+    },
+    /// The same line was there already.
+    Present {
+        /// From 1.
+        line: u32,
+    },
+}
+
+/// An amendment that could not be written. The file is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// The folder could not be made.
+    #[error("cannot create the rules folder `{}`", escape(.path))]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file could not be opened, locked, read or written.
+    #[error("cannot {action} the rule file `{}`", escape(.path))]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The name leads elsewhere, where nobody would read the rule.
+    #[error("refused to write to `{}`: it is not a regular file, and only regular files are read as rules", escape(.path))]
+    NotRegular {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Somebody else holds the lock.
+    #[error("the rule file `{}` is locked by another program", escape(.path))]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no room left for rules that would be read.
+    #[error("the rule file `{}` is full: rule files of more than {MAX_FILE} bytes are not read", escape(.path))]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl AppendError {
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Folder { .. } | Self::File { .. } => "make it writable, or add the rule by hand",
+            Self::NotRegular { .. } => "replace it with a regular file, and merge what it pointed to",
+            Self::Locked { .. } => "end the program that holds it, and accept again",
+            Self::Full { .. } => {
+                "remove rules that are covered by others: `codex execpolicy lint` names them"
+            }
+        }
+    }
+}
+
+/// Writes an accepted amendment to `rules/default.rules` below the configuration home.
+///
+/// The folder is made if it is missing, the configuration home is not. Returns when the line is on the disk.
+///
+/// # Errors
+/// [`AppendError`]; nothing is half written.
+pub fn append(config_home: &Path, accepted: &Accepted) -> Result<Appended, AppendError> {
+    let folder = config_home.join(RULES_FOLDER);
+    make_folder(&folder)?;
+    let path = folder.join(AMENDMENTS_FILE);
+    let mut file = open_locked(&path)?;
+    let result = append_line(&mut file, &path, &accepted.line())?;
+    // A file that was just made is only there for good when its folder says so. fsync(2)
+    sync_folder(&folder)?;
+    Ok(result)
+}
+
+fn make_folder(folder: &Path) -> Result<(), AppendError> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(AppendError::Folder { path: folder.to_owned(), source }),
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<(), AppendError> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| AppendError::Folder { path: folder.to_owned(), source })
+}
+
+/// Opens the file and holds its lock. Starts over when the name means another file by then: an editor that
+/// saves by renaming leaves the locked one nameless.
+fn open_locked(path: &Path) -> Result<File, AppendError> {
+    let started = Instant::now();
+    loop {
+        let file = open(path)?;
+        lock(&file, path, started)?;
+        let held = file.metadata().map_err(failed(path, "look at"))?;
+        match std::fs::symlink_metadata(path) {
+            Ok(named) if (named.dev(), named.ino()) == (held.dev(), held.ino()) => return Ok(file),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(failed(path, "look at")(source)),
+        }
+        if started.elapsed() > LOCK_DEADLINE {
+            return Err(AppendError::Locked { path: path.to_owned() });
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File, AppendError> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let opened = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o666) // The user's umask decides.
+        .custom_flags(i32::from_ne_bytes(flags.bits().to_ne_bytes()))
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(source) if is_irregular(path) => {
+            drop(source);
+            return Err(AppendError::NotRegular { path: path.to_owned() });
+        }
+        Err(source) => return Err(failed(path, "open")(source)),
+    };
+    match file.metadata().map_err(failed(path, "look at"))?.is_file() {
+        true => Ok(file),
+        false => Err(AppendError::NotRegular { path: path.to_owned() }),
+    }
+}
+
+fn is_irregular(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|metadata| {
+        let kind = metadata.file_type();
+        kind.is_symlink() || kind.is_dir() || kind.is_fifo() || kind.is_socket()
+    })
+}
+
+fn lock(file: &File, path: &Path, started: Instant) -> Result<(), AppendError> {
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_DEADLINE => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(TryLockError::WouldBlock) => return Err(AppendError::Locked { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(failed(path, "lock")(source)),
+        }
+    }
+}
+
+fn append_line(file: &mut File, path: &Path, line: &str) -> Result<Appended, AppendError> {
+    let length = file.metadata().map_err(failed(path, "look at"))?.len();
+    let mut text = Vec::new();
+    file.seek(SeekFrom::Start(0)).map_err(failed(path, "read"))?;
+    Read::by_ref(file)
+        .take(MAX_FILE.saturating_add(1))
+        .read_to_end(&mut text)
+        .map_err(failed(path, "read"))?;
+    let body = line.trim_end_matches('\n').as_bytes();
+    if let Some(index) = text.split(|byte| *byte == b'\n').position(|written| written == body) {
+        return Ok(Appended::Present { line: number(index) });
+    }
+    let open_end = text.last().is_some_and(|byte| *byte != b'\n');
+    let mut addition = if open_end { vec![b'\n'] } else { Vec::new() };
+    addition.extend_from_slice(body);
+    addition.push(b'\n');
+    if length.saturating_add(addition.len() as u64) > MAX_FILE {
+        return Err(AppendError::Full { path: path.to_owned() });
+    }
+    let before = text.iter().filter(|byte| **byte == b'\n').count();
+    if let Err(source) = write_through(file, &addition) {
+        // A disk that is full takes the first bytes and not the rest: half a line would break every rule.
+        file.set_len(length).and_then(|()| file.sync_all()).map_err(failed(path, "restore"))?;
+        return Err(failed(path, "write")(source));
+    }
+    Ok(Appended::Written { line: number(before.saturating_add(usize::from(open_end))) })
+}
+
+/// One write(2): on a local file system others see all of it or nothing.
+fn write_through(file: &mut File, addition: &[u8]) -> io::Result<()> {
+    match file.write(addition)? {
+        all if all == addition.len() => file.sync_all(),
+        _ => Err(io::ErrorKind::StorageFull.into()),
+    }
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index.saturating_add(1)).unwrap_or(u32::MAX)
+}
+
+fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> AppendError {
+    let path = path.to_owned();
+    move |source| AppendError::File { path, action, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::sync::Barrier;
+
+    use execpolicy::{ApprovalPolicy, Context, Policy, Request, Sandboxing, WritableRoots};
+
+    use super::*;
+
+    fn accepted(words: &[&str]) -> Accepted {
+        let argv: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let context = Context {
+            approval: ApprovalPolicy::Untrusted,
+            sandboxing: Sandboxing::Restricted,
+            request: Request::Default,
+            cwd: "/work",
+            programs: &WritableRoots::default(),
+            wanted_prefix: None,
+        };
+        Policy::default().evaluate(&argv, &context).accept(&argv).unwrap()
+    }
+
+    fn home() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    fn text(home: &tempfile::TempDir) -> String {
+        std::fs::read_to_string(home.path().join("rules/default.rules")).unwrap()
+    }
+
+    const LINE: &str = "prefix_rule(pattern=[\"touch\", \"a\"], decision=\"allow\")\n";
+
+    #[test]
+    fn the_folder_and_the_file_are_made_and_a_line_is_written_once() {
+        let home = home();
+        assert_eq!(append(home.path(), &accepted(&["touch", "a"])).unwrap(), Appended::Written { line: 1 });
+        assert_eq!(append(home.path(), &accepted(&["touch", "a"])).unwrap(), Appended::Present { line: 1 });
+        assert_eq!(append(home.path(), &accepted(&["touch", "b"])).unwrap(), Appended::Written { line: 2 });
+        assert_eq!(text(&home), format!("{LINE}{}", LINE.replace("\"a\"", "\"b\"")));
+    }
+
+    #[test]
+    fn a_file_without_a_final_newline_gets_one_first() {
+        let home = home();
+        std::fs::create_dir(home.path().join("rules")).unwrap();
+        std::fs::write(home.path().join("rules/default.rules"), "# mine\n# yours").unwrap();
+        assert_eq!(append(home.path(), &accepted(&["touch", "a"])).unwrap(), Appended::Written { line: 3 });
+        assert_eq!(text(&home), format!("# mine\n# yours\n{LINE}"));
+    }
+
+    #[test]
+    fn nothing_is_written_where_nobody_reads() {
+        let home = home();
+        std::fs::create_dir(home.path().join("rules")).unwrap();
+        let target = home.path().join("elsewhere");
+        std::fs::write(&target, "").unwrap();
+        symlink(&target, home.path().join("rules/default.rules")).unwrap();
+        let error = append(home.path(), &accepted(&["touch", "a"])).unwrap_err();
+        assert!(matches!(error, AppendError::NotRegular { .. }), "{error}");
+        assert_eq!(std::fs::read_to_string(target).unwrap(), "");
+    }
+
+    #[test]
+    fn the_configuration_home_is_not_made() {
+        let home = home();
+        let error = append(&home.path().join("absent"), &accepted(&["touch", "a"])).unwrap_err();
+        assert!(matches!(error, AppendError::Folder { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_full_file_is_left_alone() {
+        let home = home();
+        std::fs::create_dir(home.path().join("rules")).unwrap();
+        let full = "#".repeat(usize::try_from(MAX_FILE).unwrap());
+        std::fs::write(home.path().join("rules/default.rules"), &full).unwrap();
+        let error = append(home.path(), &accepted(&["touch", "a"])).unwrap_err();
+        assert!(matches!(error, AppendError::Full { .. }), "{error}");
+        assert_eq!(text(&home), full);
+    }
+
+    #[test]
+    fn concurrent_writers_lose_nothing() {
+        let home = home();
+        let (writers, each) = (8, 25);
+        let barrier = Barrier::new(writers);
+        std::thread::scope(|scope| {
+            for writer in 0..writers {
+                let (barrier, home) = (&barrier, home.path());
+                scope.spawn(move || {
+                    barrier.wait();
+                    for number in 0..each {
+                        let own = format!("{writer}-{number}");
+                        append(home, &accepted(&["touch", &own])).unwrap();
+                        append(home, &accepted(&["touch", "shared"])).unwrap();
+                    }
+                });
+            }
+        });
+        let text = text(&home);
+        assert_eq!(text.lines().filter(|line| line.contains("shared")).count(), 1);
+        assert_eq!(text.lines().count(), writers * each + 1);
+        for writer in 0..writers {
+            for number in 0..each {
+                assert!(text.contains(&format!("\"{writer}-{number}\"")), "{writer}-{number} is lost");
+            }
+        }
+    }
+
+    #[test]
+    fn a_writer_follows_a_file_that_an_editor_replaced() {
+        let home = home();
+        append(home.path(), &accepted(&["touch", "a"])).unwrap();
+        let path = home.path().join("rules/default.rules");
+        let held = File::open(&path).unwrap();
+        held.lock().unwrap();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| append(home.path(), &accepted(&["touch", "b"])).unwrap());
+            std::thread::sleep(Duration::from_millis(50));
+            let draft = home.path().join("rules/draft");
+            std::fs::write(&draft, LINE).unwrap();
+            std::fs::rename(&draft, &path).unwrap();
+            drop(held);
+            assert_eq!(writer.join().unwrap(), Appended::Written { line: 2 });
+        });
+        assert!(text(&home).contains("\"b\""));
+    }
+}

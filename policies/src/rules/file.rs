@@ -1,0 +1,108 @@
+//! Reading a rule file from the disk.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use execpolicy::rules_file::{self, Workload};
+use execpolicy::{Limits, Policy, RuleFileError, RuleSet};
+
+use super::contain::{self, ContainError};
+use crate::display::escape;
+
+/// A rule file that gives no rules.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RulesError {
+    /// It cannot be read.
+    #[error("cannot read the rule file `{}`", escape(.path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is too large.
+    #[error("refused the rule file `{}`: it has more than {} bytes", escape(.path), super::MAX_FILE)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is not text.
+    #[error("the rule file `{}` is not UTF-8: byte {at} of line {line}", escape(.path))]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The byte in the file, from 0.
+        at: usize,
+    },
+    /// It is wrong.
+    #[error(transparent)]
+    Rules(#[from] RuleFileError),
+    /// It was stopped.
+    #[error("stopped the rule file `{}`", escape(.path))]
+    Stopped {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ContainError,
+    },
+}
+
+impl RulesError {
+    /// What to do about it.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "name a file that exists".to_owned()
+            }
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
+                "name the rule files in the folder one by one".to_owned()
+            }
+            Self::Read { .. } => "make it readable".to_owned(),
+            Self::TooLarge { .. } => "split it: each `*.rules` file is read on its own".to_owned(),
+            Self::Encoding { .. } => "save it as UTF-8".to_owned(),
+            Self::Rules(error) => error.help().unwrap_or("mend the file, or take the line out").to_owned(),
+            Self::Stopped { .. } => {
+                "write the rules out, or compute them with fewer steps and less memory".to_owned()
+            }
+        }
+    }
+}
+
+/// Reads and evaluates one rule file.
+///
+/// `earlier` holds the files read before this one: the examples may depend on their host executables. A file
+/// that is more than plain data is evaluated in a process of its own, see `contain.rs`: programs that call
+/// this call [`super::take_over`] first in `main`.
+///
+/// # Errors
+/// [`RulesError`]. Nothing of a wrong file is used.
+pub fn load_rule_file(path: &Path, earlier: &Policy) -> Result<RuleSet, RulesError> {
+    let text = read(path)?;
+    let name = path.to_string_lossy();
+    match rules_file::workload(&name, &text, &Limits::default())? {
+        Workload::Data => Ok(rules_file::load(&name, &text, earlier, &Limits::default())?),
+        Workload::Program => {
+            let stopped = |source| RulesError::Stopped { path: path.to_owned(), source };
+            Ok(contain::evaluate(&name, &text, earlier).map_err(stopped)??)
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, RulesError> {
+    let failed = |source| RulesError::Read { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(super::MAX_FILE.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > super::MAX_FILE {
+        return Err(RulesError::TooLarge { path: path.to_owned() });
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count().saturating_add(1);
+        RulesError::Encoding { path: path.to_owned(), line, at }
+    })
+}

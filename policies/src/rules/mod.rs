@@ -1,0 +1,12 @@
+//! Rule files on the disk: reading them, and adding what a person accepted.
+
+mod append;
+mod contain;
+mod file;
+
+pub use append::{AMENDMENTS_FILE, AppendError, Appended, RULES_FOLDER, append};
+pub use contain::{ContainError, take_over};
+pub use file::{RulesError, load_rule_file};
+
+/// No larger rule file is read, in bytes: `execpolicy::Limits::default().file_bytes`.
+pub const MAX_FILE: u64 = 1 << 20;
