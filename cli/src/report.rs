@@ -69,6 +69,12 @@ impl Failure {
         Self { blame, message, help: help.into_iter().collect() }
     }
 
+    /// Adds lines that show the place in question; they are clean text.
+    pub(crate) fn with_lines(mut self, lines: &str) -> Self {
+        self.message = format!("{}\n{lines}", self.message);
+        self
+    }
+
     /// Adds advice.
     pub(crate) fn with_help(mut self, help: impl IntoIterator<Item = String>) -> Self {
         self.help.extend(help);

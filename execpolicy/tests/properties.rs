@@ -189,6 +189,8 @@ proptest! {
     fn wrapping_a_script_never_frees_it(
         rules in rules(), script in script(), approval in approval(), escalate in any::<bool>(),
     ) {
+        // A first word that bash takes for an option leaves it without a script.
+        prop_assume!(!script.starts_with(['-', '+']));
         let request = if escalate { Request::Escalate } else { Request::Default };
         let bare = judge(&rules, &bash(&script), approval, request);
         let nested = shell::join(&bash(&script));

@@ -121,9 +121,9 @@ const BOMBS: &[(&str, &str)] = &[
         "def f():\n    for a in range(1000000):\n        for b in range(1000000):\n            pass\nf()\n",
     ),
     ("recursion without end", "def f():\n    f()\nf()\n"),
-    ("a list of ten thousand million", "x = [0] * 10000000000\n"),
-    ("the same, in place", "x = [0]\nx *= 10000000000\n"),
-    ("a list out of a range", "x = list(range(10000000000))\n"),
+    ("a list of two thousand million", "x = [0] * 2000000000\n"),
+    ("the same, in place", "x = [0]\nx *= 2000000000\n"),
+    ("a list out of a range", "x = list(range(2000000000))\n"),
     ("a string that doubles", "def f():\n    s = 'a'\n    for _ in range(64):\n        s = s + s\nf()\n"),
     (
         "a string that doubles in place",

@@ -35,10 +35,8 @@ impl From<RulesError> for Failure {
     fn from(error: RulesError) -> Self {
         let help = error.help();
         match error {
-            RulesError::Rules(error) => {
-                Self::new(Blame::Invalid, format!("{error}\n{}", error.snippet), help)
-            }
-            other => Self::of(Blame::Invalid, &other, [help]),
+            RulesError::Rules(error) => Self::of(Blame::Invalid, &error, help).with_lines(&error.snippet),
+            other => Self::of(Blame::Invalid, &other, help),
         }
     }
 }

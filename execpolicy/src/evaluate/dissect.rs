@@ -22,6 +22,8 @@ pub(super) struct Part {
     pub(super) writes: Vec<(String, Span)>,
     /// What arrives on its standard input.
     pub(super) feed: Feed,
+    /// Whether it may start in another directory than the call: then a relative program is another one.
+    pub(super) moved: bool,
 }
 
 /// One command of a plain script, `cd DIR` included, for display.
@@ -89,7 +91,8 @@ pub(super) fn dissect(argv: &[String], context: &Context<'_>) -> Dissection {
 }
 
 fn whole(argv: &[String]) -> Dissection {
-    let part = Part { argv: argv.to_vec(), span: None, writes: Vec::new(), feed: Feed::Nothing };
+    let part =
+        Part { argv: argv.to_vec(), span: None, writes: Vec::new(), feed: Feed::Nothing, moved: false };
     Dissection {
         parts: vec![part],
         steps: Vec::new(),
@@ -124,6 +127,7 @@ fn parts(script: &Script) -> Option<Vec<Part>> {
             span: Some(command.span.clone()),
             writes: writes(command),
             feed: feed(script, command),
+            moved: command.directory != Directory::Initial,
         });
     }
     if parts.is_empty() { None } else { Some(parts) }
@@ -152,16 +156,16 @@ fn is_harmless(redirection: &Redirection) -> bool {
 }
 
 /// Whether this is the `cd DIR` of `cd DIR && …`, which changes nothing but the directory of what follows.
-/// Where it leads nowhere that is known it is a command like any other, and so is one that stands alone.
+/// One that stands alone is a command like any other.
 fn is_carried(script: &Script, index: usize) -> bool {
-    let named = |command: &SimpleCommand| {
-        literal_prefix(&command.words).first() == Some(&"cd") && command.redirections.is_empty()
-    };
-    let Some(command) = script.commands.get(index).filter(|command| named(command)) else { return false };
-    script.commands.get(index.saturating_add(1)).is_some_and(|next| {
-        next.operator == Operator::And
-            && matches!(next.directory, Directory::Path(_))
+    let next = script.commands.get(index.saturating_add(1));
+    let joined = next.is_some_and(|next| next.operator == Operator::And);
+    script.commands.get(index).is_some_and(|command| {
+        joined
             && command.operator != Operator::Pipe
+            && command.redirections.is_empty()
+            // `cd -`, `cd -1` and `cd +1` go where only the shell knows, and two words are a substitution (zsh).
+            && matches!(literal_prefix(&command.words).as_slice(), ["cd", to] if !to.is_empty() && !to.starts_with(['-', '+']))
     })
 }
 
@@ -181,7 +185,7 @@ fn writes(command: &SimpleCommand) -> Vec<(String, Span)> {
         .filter(|redirection| redirection.writes)
         .map(|redirection| {
             let path = match &redirection.target {
-                Target::File(path) => path.clone(),
+                Target::File(path) => from(&command.directory, path),
                 Target::Null | Target::Descriptor | Target::HereDocument(_) | Target::Unknown => {
                     "…".to_owned()
                 }
@@ -189,6 +193,17 @@ fn writes(command: &SimpleCommand) -> Vec<(String, Span)> {
             (path, redirection.span.clone())
         })
         .collect()
+}
+
+/// A path as seen from where the call starts, as far as that is known.
+fn from(directory: &Directory, path: &str) -> String {
+    match directory {
+        Directory::Path(directory) if !path.starts_with('/') => {
+            format!("{}/{path}", directory.trim_end_matches('/'))
+        }
+        Directory::Unknown if !path.starts_with('/') => format!("…/{path}"),
+        Directory::Initial | Directory::Path(_) | Directory::Unknown => path.to_owned(),
+    }
 }
 
 /// What a command of a script finds on its standard input: the last redirection of it, or else the pipe.

@@ -53,7 +53,12 @@ pub(super) fn judge(policy: &Policy, part: &Part, context: &Context<'_>) -> Judg
     judgement.restrict(policy, part, &words);
     let exploration = explore(&part.argv, &part.feed, part.span.as_ref());
     judgement.starts_others = !exploration.commands.is_empty() || !exploration.blind.is_empty();
-    let permission = permission(policy, &part.argv, context, &exploration, 0);
+    let mut permission = permission(policy, &part.argv, context, &exploration, 0);
+    if part.moved && permission.reach > 0 && is_relative(&part.argv) {
+        // `./build` of the rule's author and `cd elsewhere && ./build` are two programs.
+        let gap = "the rule names a relative program, and this one starts in another directory";
+        permission.gaps.push((gap.to_owned(), None));
+    }
     judgement.permit(part, &permission);
     judgement.look_within(policy, context, part, &exploration, permission.reach);
     if permission.reach == 0
@@ -215,10 +220,17 @@ impl Judgement {
         if hits.is_empty() {
             return;
         }
-        let known = literal_prefix(&within.words).into_iter().map(str::to_owned).collect::<Vec<_>>();
-        let rules = policy.allowing(&known, context.programs);
+        let prefix = literal_prefix(&within.words).into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let rules = policy.allowing(&prefix, context.programs);
         let reach = rules.iter().map(|found| found.matched).max().unwrap_or(0);
-        for hit in hits.iter().filter(|hit| reach > 0 && hit.words.end > reach) {
+        // A word that is known only when it runs may be any option: that would ask about every variable.
+        let known = |hit: &GuardHit| {
+            within
+                .words
+                .get(hit.words.clone())
+                .is_some_and(|words| words.iter().all(|word| word.literal().is_some()))
+        };
+        for hit in hits.iter().filter(|hit| reach > 0 && hit.words.start >= reach && known(hit)) {
             let why = format!("{} ({})", guard_says(hit), within.behind);
             self.findings.push(Finding {
                 command: shown(&within.words),
@@ -267,7 +279,7 @@ fn permission<'p>(
     let reach = rules.iter().map(|found| found.matched).max().unwrap_or(0);
     let words = Word::all(argv);
     let mut guards = knowledge::guard_hits(&words);
-    guards.retain(|hit| hit.words.end > reach);
+    guards.retain(|hit| hit.words.start >= reach);
     let mut permission = Permission { rules, reach, gaps: Vec::new(), guards };
     if reach == 0 {
         return permission;
@@ -343,6 +355,10 @@ fn allowed(policy: &Policy, words: &[Word], context: &Context<'_>, depth: usize)
 /// Whether a rule that reaches so far names what stands there.
 fn named(at: Option<usize>, reach: usize) -> bool {
     at.is_some_and(|at| at < reach)
+}
+
+fn is_relative(argv: &[String]) -> bool {
+    argv.first().is_some_and(|program| program.contains('/') && !program.starts_with('/'))
 }
 
 /// A program whose very name is unknown may be any; only a command that already reads like the rule's is

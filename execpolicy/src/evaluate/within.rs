@@ -6,7 +6,7 @@
 use super::dissect::{self, Feed};
 use crate::command::{Span, Word};
 use crate::knowledge::{self, Inner, WRAPPER_DEPTH_LIMIT};
-use crate::shell::{self, Dialect, Invocation, Source};
+use crate::shell::{self, ConstructKind, Dialect, Invocation, Source};
 
 /// How many commands are looked at within one part. A script of 256 KiB cannot hold more of a useful length.
 const MAX_COMMANDS: usize = 20_000;
@@ -86,6 +86,7 @@ impl Exploration {
             self.shell(invocation, outer);
             return;
         }
+        self.builtin(outer);
         let through = knowledge::look_through(&outer.words);
         if outer.depth == 0 {
             self.unclear.extend(through.unclear.map(|unclear| unclear.how.why.clone()));
@@ -114,6 +115,25 @@ impl Exploration {
         }
     }
 
+    /// Builtins that run what a shell reads: `source /dev/stdin`, and the values of aliases, which some shells
+    /// expand on the next line.
+    fn builtin(&mut self, outer: &Within) {
+        let mut words = outer.words.iter().filter_map(Word::literal);
+        match words.next() {
+            Some("source" | ".") if words.next().is_some_and(is_standard_input) => {
+                self.standard_input(Dialect::Sh, outer);
+            }
+            Some("alias") => {
+                let values: Vec<&str> = words.filter_map(|word| Some(word.split_once('=')?.1)).collect();
+                for value in values {
+                    let place = Place { at: None, certain: false, behind: "in the value of an alias" };
+                    self.script(value, Dialect::Sh, outer, &place);
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn shell(&mut self, invocation: Invocation, outer: &Within) {
         let dialect = invocation.dialect;
         let behind = format!("in the script of `{}`", dialect.word());
@@ -132,7 +152,12 @@ impl Exploration {
                 }
             }
             Source::Stdin => self.standard_input(dialect, outer),
-            Source::File { .. } | Source::Nothing => {}
+            Source::File { word } => {
+                if outer.words.get(word).and_then(Word::literal).is_some_and(is_standard_input) {
+                    self.standard_input(dialect, outer);
+                }
+            }
+            Source::Nothing => {}
         }
     }
 
@@ -154,8 +179,13 @@ impl Exploration {
 
     fn script(&mut self, text: &str, dialect: Dialect, outer: &Within, place: &Place<'_>) {
         let script = shell::read(text, dialect);
+        let unread = !script.parsed
+            || script.constructs.iter().any(|construct| construct.what == ConstructKind::ParseError)
+            || is_two_languages(text, dialect);
+        // In a compound command it is not told which of them reads the pipe.
+        let piped = !script.is_plain() && text.contains('|');
         // A word that is a script only perhaps need not be one that can be read.
-        if !script.parsed && place.certain {
+        if unread && place.certain {
             let why =
                 format!("what stands {} cannot be read to its end: it may hide a command", place.behind);
             self.blind(outer, place.at, why);
@@ -167,13 +197,16 @@ impl Exploration {
                 _ => outer.span.clone(),
             };
             let within = Within {
-                words: command.words.clone(),
+                words: named(&command.words, dialect),
                 named_at: place.at,
                 span,
                 certain: outer.certain && place.certain,
                 behind: place.behind.to_owned(),
                 in_script: true,
-                feed: dissect::feed(&script, command),
+                feed: match dissect::feed(&script, command) {
+                    Feed::Nothing if piped => Feed::Unknown,
+                    feed => feed,
+                },
                 depth: outer.depth.saturating_add(1),
             };
             self.push(within, outer);
@@ -202,6 +235,32 @@ impl Exploration {
     fn blind(&mut self, outer: &Within, named_at: Option<usize>, why: String) {
         self.blind.push(Blind { why, named_at, span: outer.span.clone() });
     }
+}
+
+/// Names of a process's own standard input. proc(5), null(4).
+fn is_standard_input(path: &str) -> bool {
+    matches!(path, "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0" | "/proc/thread-self/fd/0")
+}
+
+/// Whether the text ends its quotes in other places in this shell than in the one whose grammar it is read
+/// with: dash takes `$'a\'` for a dollar sign and a quoted `a\`.
+fn is_two_languages(text: &str, dialect: Dialect) -> bool {
+    match dialect {
+        Dialect::Sh | Dialect::Dash => text.contains("$'"),
+        Dialect::Bash | Dialect::Ksh | Dialect::Zsh => false,
+    }
+}
+
+/// The words with the program's name as the shell finds it: zsh takes `=rm` for the path of `rm`. zshexpn(1),
+/// "= expansion".
+fn named(words: &[Word], dialect: Dialect) -> Vec<Word> {
+    let mut words = words.to_vec();
+    if let (Dialect::Zsh, Some(Word::Literal(name))) = (dialect, words.first_mut())
+        && let Some(rest) = name.strip_prefix('=').filter(|rest| !rest.is_empty())
+    {
+        *name = rest.to_owned();
+    }
+    words
 }
 
 /// Where a script stands.

@@ -52,23 +52,22 @@ pub enum RulesError {
 }
 
 impl RulesError {
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        match self {
+    /// What to do about it, where there is more to say than the message does.
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "name a file that exists".to_owned()
+                "name a file that exists"
             }
             Self::Read { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
-                "name the rule files in the folder one by one".to_owned()
+                "name the rule files in the folder one by one"
             }
-            Self::Read { .. } => "make it readable".to_owned(),
-            Self::TooLarge { .. } => "split it: each `*.rules` file is read on its own".to_owned(),
-            Self::Encoding { .. } => "save it as UTF-8".to_owned(),
-            Self::Rules(error) => error.help().unwrap_or("mend the file, or take the line out").to_owned(),
-            Self::Stopped { .. } => {
-                "write the rules out, or compute them with fewer steps and less memory".to_owned()
-            }
-        }
+            Self::Read { .. } => "make it readable",
+            Self::TooLarge { .. } => "split it: each rule file is read on its own",
+            Self::Encoding { .. } => "save it as UTF-8",
+            Self::Rules(error) => return error.help().map(str::to_owned),
+            Self::Stopped { .. } => "write the rules out, or compute them with fewer steps and less memory",
+        };
+        Some(help.to_owned())
     }
 }
 
