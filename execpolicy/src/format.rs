@@ -5,7 +5,7 @@
 mod calls;
 
 use crate::rule::{HostExecutable, NetworkRule, PatternToken, PrefixRule, Protocol, RuleSet, Spelling};
-use crate::rules_file::{self, RuleFileError, Source, hides};
+use crate::rules_file::{self, RuleFileError, Source, escape, hides};
 use crate::{Decision, Limits};
 
 /// The longest line before a call is broken into one argument a line.
@@ -39,6 +39,15 @@ struct LiteralCall {
 /// A prefix rule as a call, without a line break at its end. A `prompt-user` rule has no form in rule files:
 /// its text does not load.
 pub fn print_rule(rule: &PrefixRule) -> String {
+    call_of(rule).lay_out("\n")
+}
+
+/// The beginning of a prefix rule, on one line, for messages.
+pub(crate) fn rule_on_one_line(rule: &PrefixRule) -> String {
+    escape(&call_of(rule).on_one_line(), COLUMNS)
+}
+
+fn call_of(rule: &PrefixRule) -> LiteralCall {
     let words = std::iter::once(Literal::Text(rule.program.clone()));
     let pattern = words.chain(rule.rest.iter().map(Literal::from)).collect();
     let mut arguments = vec![
@@ -49,7 +58,7 @@ pub fn print_rule(rule: &PrefixRule) -> String {
     if rule.spelling == Spelling::Folded {
         arguments.push(("canonical_matching", Literal::Bool(true)));
     }
-    LiteralCall { function: "prefix_rule", arguments }.lay_out("\n")
+    LiteralCall { function: "prefix_rule", arguments }
 }
 
 /// A network rule as a call, without a line break at its end.
@@ -137,10 +146,14 @@ fn re_lay(name: &str, text: &str) -> Result<String, RuleFileError> {
 }
 
 impl LiteralCall {
-    fn lay_out(&self, line_break: &str) -> String {
+    fn on_one_line(&self) -> String {
         let arguments: Vec<String> =
             self.arguments.iter().map(|(name, value)| format!("{name}={}", value.on_one_line())).collect();
-        let line = format!("{}({})", self.function, arguments.join(", "));
+        format!("{}({})", self.function, arguments.join(", "))
+    }
+
+    fn lay_out(&self, line_break: &str) -> String {
+        let line = self.on_one_line();
         if line.chars().count() <= COLUMNS {
             return line;
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Serialize;
 
 use crate::Origin;
-use crate::format::print_rule;
+use crate::format::rule_on_one_line;
 use crate::policy::Policy;
 use crate::policy::fold::fold;
 use crate::rule::{PatternToken, PrefixRule, RuleSet, Spelling};
@@ -75,7 +75,7 @@ fn covered(policy: &Policy, at: usize, rule: &PrefixRule) -> Option<Lint> {
         .max_by_key(|&(other, by)| (by.decision, std::cmp::Reverse(other)))?;
     let equal = covers(rule, by);
     let (kind, message, fix) = if by.decision > rule.decision {
-        let message = format!("never decides: `{}` is stricter", print_rule(by));
+        let message = format!("never decides: `{}` is stricter", rule_on_one_line(by));
         (LintKind::Overridden, message, "remove it, or narrow the stricter rule")
     } else if by.justification != rule.justification && rule.justification.is_some() {
         // It still says something of its own: the longest match supplies the reason that people read.
@@ -86,13 +86,13 @@ fn covered(policy: &Policy, at: usize, rule: &PrefixRule) -> Option<Lint> {
     } else if equal {
         (LintKind::Duplicate, "says what an earlier rule says".to_owned(), "remove it")
     } else {
-        (LintKind::Redundant, format!("says what `{}` says", print_rule(by)), "remove it")
+        (LintKind::Redundant, format!("says what `{}` says", rule_on_one_line(by)), "remove it")
     };
     Some(Lint {
         kind,
         place: rule.origin.clone(),
         other: Some(by.origin.clone()),
-        message: format!("`{}` {message}", print_rule(rule)),
+        message: format!("`{}` {message}", rule_on_one_line(rule)),
         fix: fix.to_owned(),
     })
 }
@@ -127,7 +127,7 @@ fn program(policy: &Policy, rule: &PrefixRule) -> Option<Lint> {
         return remark(
             LintKind::UnsplitWords,
             None,
-            format!("`{}` matches only a program with white space in its name", print_rule(rule)),
+            format!("`{}` matches only a program with white space in its name", rule_on_one_line(rule)),
             format!("write the words one by one: [{}]", words.join(", ")),
         );
     }
@@ -138,7 +138,7 @@ fn program(policy: &Policy, rule: &PrefixRule) -> Option<Lint> {
         return remark(
             LintKind::RelativeProgram,
             None,
-            format!("`{}` allows another file in each directory", print_rule(rule)),
+            format!("`{}` allows another file in each directory", rule_on_one_line(rule)),
             "name the program by its absolute path".to_owned(),
         );
     }
@@ -148,7 +148,7 @@ fn program(policy: &Policy, rule: &PrefixRule) -> Option<Lint> {
         return remark(
             LintKind::NoPathAllowed,
             Some(host.origin.clone()),
-            format!("`{}` allows no path, only the bare name", print_rule(rule)),
+            format!("`{}` allows no path, only the bare name", rule_on_one_line(rule)),
             format!("add the paths of `{name}` to its `host_executable`"),
         );
     }
@@ -156,7 +156,7 @@ fn program(policy: &Policy, rule: &PrefixRule) -> Option<Lint> {
         return remark(
             LintKind::PathNotListed,
             Some(host.origin.clone()),
-            format!("`{}` allows a path that may not go by the name `{name}`", print_rule(rule)),
+            format!("`{}` allows a path that may not go by the name `{name}`", rule_on_one_line(rule)),
             "add the path to `host_executable`, or remove the rule".to_owned(),
         );
     }

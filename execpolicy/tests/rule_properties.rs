@@ -1,5 +1,12 @@
 //! The index against the plain reading of the rules, and printing against loading.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do"
+)]
+
 use std::collections::BTreeSet;
 
 use execpolicy::format::{amendment_line, format_file, network_amendment_line, print_rules};

@@ -1,5 +1,7 @@
 //! Rule files, requirements and the matching of commands, as tables.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use execpolicy::requirements_rules::from_toml;
 use execpolicy::rules_file::load;
 use execpolicy::{CheckReport, Limits, Policy, Resolution};

@@ -39,7 +39,7 @@ impl Fault {
 }
 
 /// The examples of one `prefix_rule` call.
-#[derive(Debug)]
+#[derive(Debug, Eq, PartialEq)]
 pub(super) struct Examples {
     /// Where the call stands, in bytes.
     pub(super) call: Range<usize>,
@@ -64,11 +64,11 @@ pub(super) struct Declared {
     pub(super) fault: Option<(Range<usize>, Fault)>,
 }
 
-/// What a file declares, whatever the lines on which it does so: rules, then the examples of each call.
+/// What a file declares, whatever the lines on which it does so.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Data {
     rules: RuleSet,
-    examples: Vec<(Range<usize>, Vec<Vec<String>>, Vec<Vec<String>>)>,
+    examples: Vec<Examples>,
 }
 
 impl Declared {
@@ -77,9 +77,8 @@ impl Declared {
         self.rules.prefix.iter_mut().for_each(|rule| rule.origin = nowhere.clone());
         self.rules.network.iter_mut().for_each(|rule| rule.origin = nowhere.clone());
         self.rules.host_executables.iter_mut().for_each(|host| host.origin = nowhere.clone());
-        let examples =
-            self.examples.into_iter().map(|call| (call.rules, call.matching, call.not_matching)).collect();
-        Data { rules: self.rules, examples }
+        self.examples.iter_mut().for_each(|examples| examples.call = 0..0);
+        Data { rules: self.rules, examples: self.examples }
     }
 }
 
