@@ -85,7 +85,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn run(&mut self, from: usize) {
-        let mut at = from;
+        let mut at = self.first_bundle(from).unwrap_or(from);
         while let Some(word) = self.words.get(at) {
             let Some(text) = word.literal() else {
                 self.push(at..at.saturating_add(1), What::Unknown);
@@ -99,6 +99,36 @@ impl Reader<'_> {
             }
             at = self.one(text, at, loose);
         }
+    }
+
+    /// `tar xf A`: letters without a dash, whose values are the next words, in order. tar(1), Traditional usage.
+    fn first_bundle(&mut self, from: usize) -> Option<usize> {
+        let letters = self.words.get(from)?.literal().filter(|text| !text.starts_with('-'))?;
+        if !self.syntax.bundle_first || letters.is_empty() {
+            return None;
+        }
+        let mut next = from.saturating_add(1);
+        for letter in letters.chars() {
+            let takes = self.syntax.short.get(&letter).copied();
+            let name = format!("-{letter}");
+            if takes != Some(Takes::Value) {
+                self.option(name, takes.is_some(), Value::None, from..from.saturating_add(1));
+                continue;
+            }
+            let value = match self.words.get(next) {
+                Some(Word::Literal(text)) => Value::Text { text: text.clone(), word: next },
+                Some(Word::Unknown) => Value::Unknown,
+                None => Value::None,
+            };
+            self.option(name, true, value, from..next.saturating_add(1));
+            if self.words.get(next).is_some_and(|word| word.literal().is_none()) {
+                // It may be several words or none: read everything behind the letters without trust.
+                self.sure = false;
+                return Some(from.saturating_add(1));
+            }
+            next = next.saturating_add(1);
+        }
+        Some(next)
     }
 
     /// Whether this word ends the options; if so, the rest are operands.
@@ -138,8 +168,8 @@ impl Reader<'_> {
     /// Reads the word at `at`; gives the place of the next.
     fn one(&mut self, text: &str, at: usize, loose: bool) -> usize {
         let next = at.saturating_add(1);
-        if self.is_operand(text) {
-            let assignment = self.syntax.assignments && is_assignment(text);
+        let assignment = self.syntax.assignments && is_assignment(text);
+        if assignment || self.is_operand(text) {
             // Behind an option of which nothing is known, an operand may be its value.
             let was = self.sure;
             self.sure = was && !loose;

@@ -71,6 +71,8 @@ struct Row {
     #[serde(default)]
     assignments: bool,
     #[serde(default)]
+    bundle_first: bool,
+    #[serde(default)]
     subcommands: bool,
     #[cfg_attr(not(test), expect(dead_code, reason = "for readers of the table; a test wants it present"))]
     reference: String,
@@ -101,6 +103,8 @@ pub(crate) struct Syntax {
     pub(crate) numbers: bool,
     /// Whether `NAME=VALUE` before the first operand is not an operand.
     pub(crate) assignments: bool,
+    /// Whether the first word is a bundle of letters even without a dash, as for `tar xf`.
+    pub(crate) bundle_first: bool,
     /// Whether the first operand names a sub-command.
     pub(crate) subcommands: bool,
 }
@@ -134,6 +138,7 @@ impl From<Row> for Syntax {
             abbreviates: row.abbreviates,
             numbers: row.numbers,
             assignments: row.assignments,
+            bundle_first: row.bundle_first,
             subcommands: row.subcommands,
         }
     }

@@ -318,15 +318,16 @@ impl Search<'_> {
         }
     }
 
+    /// The action of `trap`; a lone `-` resets instead.
     fn first_operand(&mut self) {
-        if let Some(unknown) = self.unknown_program() {
-            self.unclear(Some(unknown));
-        }
-        let first = self.operand_places().first().copied();
-        if let Some((at, certain)) = first
-            && let Some(text) = self.words.get(at).and_then(Word::literal)
-        {
-            self.script(text.to_owned(), at, certain);
+        let first =
+            self.level.items.iter().find(|item| !matches!(item.what, What::Option { .. } | What::End));
+        match first.map(|item| (&item.what, item)) {
+            Some((What::Operand(text), item)) if text != "-" => {
+                self.script(text.clone(), item.words.start, item.sure);
+            }
+            Some((What::Unknown, item)) => self.unclear(Some(item.words.start)),
+            Some(_) | None => {}
         }
     }
 
