@@ -243,12 +243,6 @@ fn finding(command: &Command, dialect: Dialect) -> Option<Construct> {
     Some(Construct::new(what, command.span.clone(), format!("`{name}`: {}", row.why)))
 }
 
-/// Whether a name may be a builtin of the table, whatever its arguments.
-#[cfg(test)]
-pub(super) fn is_listed(name: &str) -> bool {
-    ROWS.iter().any(|row| row.names.contains(&name))
-}
-
 impl Harmless {
     fn permits(self, arguments: &[&str]) -> bool {
         match self {

@@ -143,7 +143,7 @@ impl<'a> Scanner<'a> {
 
     /// The position in the script of a position in this text.
     fn position(&self, at: usize) -> usize {
-        if self.decoded { self.base } else { self.base + at }
+        if self.decoded { self.base } else { self.base + at.min(self.text.len()) }
     }
 
     /// Opens something.
@@ -297,7 +297,7 @@ impl<'a> Scanner<'a> {
     fn end_command(&mut self, next: Operator) {
         self.end_word();
         let index = self.found.commands.len();
-        if let Some(command) = self.frame.building.end_command(next, index) {
+        if let Some(command) = self.frame.building.end_command(next, index, self.dialect) {
             self.found.commands.push(command);
         }
     }

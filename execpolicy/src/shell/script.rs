@@ -152,8 +152,10 @@ pub fn read(script: &str, dialect: Dialect) -> Script {
     let mut constructs = Vec::new();
     match strict::read(script, dialect) {
         Ok(mut commands) => {
-            constructs.extend(tree::disagreement(tree.as_ref(), &commands));
             constructs.extend(builtins::findings(&commands, dialect));
+            if constructs.is_empty() {
+                constructs.extend(tree::disagreement(tree.as_ref(), &commands));
+            }
             directory::assign(&mut commands);
             let commands = commands.into_iter().map(strict::Command::into_simple).collect();
             if constructs.is_empty() {

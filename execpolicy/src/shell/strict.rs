@@ -269,9 +269,20 @@ impl Reader<'_> {
         }
     }
 
-    /// `&>` and `&>>`, where the dialect has them.
+    /// `&>` and `&>>`, where the dialect has them. zsh takes a digit right before it for a descriptor.
     fn both_outputs(&mut self) -> Result<bool, Refusal> {
         let start = self.cursor.at;
+        let number = |word: &&Literal| word.text.bytes().all(|byte| byte.is_ascii_digit());
+        if self
+            .current
+            .words
+            .last()
+            .filter(number)
+            .is_some_and(|word| word.span.end == start || word.continued)
+        {
+            let why = "a descriptor in zsh, an argument in bash";
+            return self.cursor.refuse(ConstructKind::Redirection, 2, why);
+        }
         let (operator, length) = match (self.cursor.peek(2), self.cursor.peek(3)) {
             (Some(b'>'), Some(b'|' | b'&' | b'!' | b'(' | b'>' | b'<'))
             | (Some(b'|' | b'&' | b'!' | b'(' | b'<'), _) => {

@@ -24,6 +24,8 @@ struct Partial {
     text: String,
     known: bool,
     bare: bool,
+    /// How much of the text came before the first quote.
+    unquoted: usize,
     start: usize,
 }
 
@@ -83,7 +85,13 @@ impl Building {
     }
 
     fn partial(&mut self, start: usize) -> &mut Partial {
-        self.word.get_or_insert_with(|| Partial { text: String::new(), known: true, bare: true, start })
+        self.word.get_or_insert_with(|| Partial {
+            text: String::new(),
+            known: true,
+            bare: true,
+            unquoted: 0,
+            start,
+        })
     }
 
     /// Adds a character that is not quoted.
@@ -94,7 +102,9 @@ impl Building {
     /// Adds quoted text.
     pub(super) fn push_quoted(&mut self, text: &str, start: usize) {
         let word = self.partial(start);
-        word.bare = false;
+        if std::mem::take(&mut word.bare) {
+            word.unquoted = word.text.len();
+        }
         word.text.push_str(text);
     }
 
@@ -103,14 +113,20 @@ impl Building {
         self.partial(start).known = false;
     }
 
-    /// Takes the word that is being built if it is the number of a descriptor.
+    /// Takes the word that is being built if it is the number of a descriptor. Of more than one digit it is
+    /// one in some shells, and an argument in others.
     pub(super) fn take_descriptor(&mut self) -> Option<(u8, usize)> {
-        let word = self.word.as_ref()?;
-        let digits = word.bare && word.known && word.text.bytes().all(|byte| byte.is_ascii_digit());
-        let fd = if digits { word.text.parse().ok()? } else { return None };
-        let start = word.start;
+        let word = self.word.as_mut()?;
+        if !word.bare || !word.known || !word.text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        if word.text.len() > 1 {
+            word.known = false;
+            return None;
+        }
+        let descriptor = (word.text.parse().ok()?, word.start);
         self.word = None;
-        Some((fd, start))
+        Some(descriptor)
     }
 
     /// The next word is the target of a redirection.
@@ -192,6 +208,9 @@ impl Building {
 
     fn assignment(&mut self, word: &Partial, value: &Word, end: usize) -> bool {
         let Some((name, text)) = word.text.split_once('=') else { return false };
+        if !word.bare && name.len() >= word.unquoted {
+            return false;
+        }
         let name = name.strip_suffix('+').unwrap_or(name);
         let plain = name.split_once('[').map_or(name, |(name, _)| name);
         if !is_name(plain) || (plain != name && !name.ends_with(']')) {
@@ -226,9 +245,18 @@ impl Building {
     }
 
     /// Ends the command; `None` when it has no words.
-    pub(super) fn end_command(&mut self, next: Operator, index: usize) -> Option<SimpleCommand> {
+    pub(super) fn end_command(
+        &mut self,
+        next: Operator,
+        index: usize,
+        dialect: Dialect,
+    ) -> Option<SimpleCommand> {
         let last = self.last.take();
-        let done = std::mem::take(self);
+        let mut done = std::mem::take(self);
+        // Redirections alone start the program that `NULLCMD` or `READNULLCMD` names.
+        if dialect == Dialect::Zsh && done.words.is_empty() && !done.redirections.is_empty() {
+            done.words.push(Word::Unknown);
+        }
         self.operator = Some(next);
         let operator = done.operator.unwrap_or(Operator::Sequence);
         let empty = done.words.is_empty() || done.header.is_some();
