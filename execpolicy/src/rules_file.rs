@@ -23,6 +23,7 @@ use starlark::environment::{Globals, GlobalsBuilder, Module};
 use starlark::eval::{BeforeStmtFunc, BeforeStmtFuncDyn, Evaluator};
 use starlark::syntax::{AstModule, Dialect};
 use starlark::values::any::StarlarkAny;
+use starlark::values::none::NoneType;
 
 pub(crate) use self::builtins::FUNCTIONS;
 pub(crate) use self::collector::{Data, byte_range};
@@ -75,6 +76,16 @@ const HEAP_EXHAUSTED: &str = "Heap memory limit";
 
 /// Extended, with f-strings and without `load`.
 const DIALECT: Dialect = Dialect { enable_f_strings: true, enable_load: false, ..Dialect::Extended };
+
+/// All that a file of [`Workload::Data`] can name. The standard functions take longer to set up than such a
+/// file takes to evaluate: each has its documentation parsed.
+static DATA_GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
+    let mut builder = GlobalsBuilder::new().with(builtins::rule_functions);
+    builder.set("True", true);
+    builder.set("False", false);
+    builder.set("None", NoneType);
+    builder.build()
+});
 
 static GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
     GlobalsBuilder::standard().with(guards::guarded_functions).with(builtins::rule_functions).build()
@@ -170,7 +181,13 @@ pub(crate) fn data(name: &str, text: &str) -> Result<Option<Data>, RuleFileError
 
 fn run(mut ast: AstModule, collector: &StarlarkAny<Collector>) -> starlark::Result<()> {
     let workload = workload::of(ast.statement());
-    ast.replace_binary_operators(&guards::replaced_operators());
+    let globals = match workload {
+        Workload::Data => &*DATA_GLOBALS,
+        Workload::Program => {
+            ast.replace_binary_operators(&guards::replaced_operators());
+            &*GLOBALS
+        }
+    };
     let limits = collector.limits;
     Module::with_temp_heap(|module| {
         let mut evaluator = Evaluator::new(&module);
@@ -182,7 +199,7 @@ fn run(mut ast: AstModule, collector: &StarlarkAny<Collector>) -> starlark::Resu
             let watch = HeapWatch { bytes: limits.heap_bytes };
             evaluator.before_stmt_for_dap(BeforeStmtFunc::from_dyn(Box::new(watch)));
         }
-        evaluator.eval_module(ast, &GLOBALS).map(|_| ())
+        evaluator.eval_module(ast, globals).map(|_| ())
     })
 }
 

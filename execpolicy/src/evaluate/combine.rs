@@ -82,12 +82,13 @@ impl<'c> Draft<'c> {
         for danger in &judgement.dangers {
             self.danger(danger);
         }
-        if judgement.allowed || !judgement.demands.is_empty() {
+        if judgement.allowed {
             return;
         }
         let (decision, why) = self.fallback();
         self.tighten(decision);
-        if judgement.dangers.is_empty() {
+        let said = !judgement.demands.is_empty() || !judgement.dangers.is_empty();
+        if !said || decision == Decision::Forbidden {
             self.findings.push(Finding {
                 command: part.argv.clone(),
                 by: By::Heuristic,

@@ -6,7 +6,7 @@
 use super::dissect::{self, Feed};
 use crate::command::{Span, Word};
 use crate::knowledge::{self, Inner, WRAPPER_DEPTH_LIMIT};
-use crate::shell::{self, ConstructKind, Dialect, Invocation, Source};
+use crate::shell::{self, Dialect, Invocation, Source};
 
 /// How many commands are looked at within one part. A script of 256 KiB cannot hold more of a useful length.
 const MAX_COMMANDS: usize = 20_000;
@@ -179,9 +179,7 @@ impl Exploration {
 
     fn script(&mut self, text: &str, dialect: Dialect, outer: &Within, place: &Place<'_>) {
         let script = shell::read(text, dialect);
-        let unread = !script.parsed
-            || script.constructs.iter().any(|construct| construct.what == ConstructKind::ParseError)
-            || is_two_languages(text, dialect);
+        let unread = !script.parsed || is_two_languages(text, dialect);
         // In a compound command it is not told which of them reads the pipe.
         let piped = !script.is_plain() && text.contains('|');
         // A word that is a script only perhaps need not be one that can be read.
