@@ -57,7 +57,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             file_bytes: 1 << 20,
-            steps: 5_000_000,
+            steps: 1_000_000,
             heap_bytes: 64 << 20,
             // The interpreter's own default: what files could rely on so far.
             call_depth: 50,

@@ -6,7 +6,11 @@ use execpolicy::rules_file::{Workload, load, workload};
 use execpolicy::{Limits, Policy};
 
 fn refusal(text: &str) -> String {
-    match load("a.rules", text, &Policy::default(), &Limits::default()) {
+    refusal_within(text, &Limits::default())
+}
+
+fn refusal_within(text: &str, limits: &Limits) -> String {
+    match load("a.rules", text, &Policy::default(), limits) {
         Ok(_) => panic!("accepted: {}", text.chars().take(60).collect::<String>()),
         Err(error) => error.message,
     }
@@ -86,8 +90,6 @@ fn work_and_memory_are_bounded() {
         "x = \"a\" * 1000000000",
         "x = (0,) * 1000000000",
         "x = list(range(1000000000))",
-        "x = [i for i in range(1000000) for j in range(1000000)]",
-        "for i in range(1000000):\n  for j in range(1000000):\n    pass",
         "x = \"aa\"\nfor i in range(100):\n  x = x + x",
         "x = \"aa\"\nfor i in range(100):\n  x += x",
         "x = [1]\nfor i in range(100):\n  x += x",
@@ -105,17 +107,35 @@ fn work_and_memory_are_bounded() {
 }
 
 #[test]
+fn steps_are_counted() {
+    let limits = Limits { steps: 20_000, ..Limits::default() };
+    for text in [
+        "x = [i for i in range(1000000) for j in range(1000000)]",
+        "for i in range(1000000):\n  for j in range(1000000):\n    pass",
+        "def f(n):\n  return n\nfor i in range(15000):\n  f(i)",
+    ] {
+        assert_eq!(refusal_within(text, &limits), "the file takes too many steps", "{text}");
+    }
+    assert!(load("a.rules", "for i in range(15000):\n  pass", &Policy::default(), &limits).is_ok());
+}
+
+#[test]
 fn what_a_file_declares_is_bounded() {
-    let many = "\"a\", ".repeat(100_000);
-    let squared = format!("X = [{many}]\nprefix_rule(pattern=[{}])", "X, ".repeat(50_000));
-    assert!(refusal(&squared).contains("too many"));
-    let copied = format!("X = [{many}]\nprefix_rule(pattern=[X, X])");
-    assert!(refusal(&copied).contains("too many"));
-    let long = format!("X = \"{}\"\nprefix_rule(pattern=[{}])", "a".repeat(400_000), "X, ".repeat(100_000));
-    assert!(refusal(&long).contains("too many"));
-    let examples = format!("X = [{many}]\nprefix_rule(pattern=[\"a\"], match=[{}])", "X, ".repeat(50_000));
-    assert!(refusal(&examples).contains("too many"));
-    assert!(refusal("[prefix_rule(pattern=[\"a\"]) for i in range(200000)]").contains("more than"));
+    let few = Limits { rules: 2_000, words: 10_000, word_bytes: 100_000, ..Limits::default() };
+    let many = "\"a\", ".repeat(1_000);
+    for text in [
+        format!("X = [{many}]\nprefix_rule(pattern=[{}])", "X, ".repeat(500)),
+        format!(
+            "X = [{many}]\nprefix_rule(pattern=[X, X, X, X, X, X])\nprefix_rule(pattern=[[\"a\", \"b\"], X, X, X])"
+        ),
+        format!("X = \"{}\"\nprefix_rule(pattern=[{}])", "a".repeat(4_000), "X, ".repeat(1_000)),
+        format!("X = [{many}]\nprefix_rule(pattern=[\"a\"], match=[{}])", "X, ".repeat(500)),
+        format!("X = [{many}]\nprefix_rule(pattern=[X, X])"),
+    ] {
+        assert_eq!(refusal_within(&text, &few), "the words of the file's rules are too many");
+    }
+    let text = "[prefix_rule(pattern=[\"a\"]) for i in range(3000)]";
+    assert_eq!(refusal_within(text, &few), "the file declares more than 2000 rules");
     assert!(refusal(&"#".repeat((1 << 20) + 1)).contains("larger than"));
 }
 
