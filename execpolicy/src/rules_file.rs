@@ -47,7 +47,7 @@ pub struct Limits {
     pub call_depth: usize,
     /// Rules of all three kinds; an inner list in the first place of a pattern counts once per name.
     pub rules: usize,
-    /// Words of patterns, examples and paths.
+    /// Words of patterns, examples and paths, and other texts of rules.
     pub words: usize,
     /// The bytes of these words.
     pub word_bytes: usize,
@@ -62,7 +62,7 @@ impl Default for Limits {
             // The interpreter's own default: what files could rely on so far.
             call_depth: 50,
             rules: 100_000,
-            words: 1_000_000,
+            words: 300_000,
             word_bytes: 16 << 20,
         }
     }
@@ -70,6 +70,10 @@ impl Default for Limits {
 
 /// For the deepest text that [`shape`] lets through, in an unoptimised build. Reserved, not used.
 const STACK_BYTES: usize = 64 << 20;
+
+/// A comment by which a file asks the library for a static check of its types, whose cost has no bound that
+/// we know: such a file is a program, and gets the stack of one.
+const STATIC_TYPES: &str = "@starlark-rust: typecheck";
 
 /// How the interpreter begins its own message about this.
 const HEAP_EXHAUSTED: &str = "Heap memory limit";
@@ -107,7 +111,7 @@ pub fn load(name: &str, text: &str, earlier: &Policy, limits: &Limits) -> Result
 /// # Errors
 /// The file does not parse: [`load`] would give the same error, and is safe then.
 pub fn workload(name: &str, text: &str, limits: &Limits) -> Result<Workload, RuleFileError> {
-    on_enough_stack(&Source { name, text }, limits, |ast, _| Ok(workload::of(ast.statement())))
+    on_enough_stack(&Source { name, text }, limits, |ast, source| Ok(workload::of(&ast, source.text)))
 }
 
 /// Parses a file that keeps all bounds on its text and hands on its tree, on a thread of its own unless the
@@ -161,7 +165,8 @@ fn evaluate(
 /// Evaluates without trying the examples.
 fn declare(ast: AstModule, source: &Source<'_>, limits: &Limits) -> Result<Declared, RuleFileError> {
     let collector = StarlarkAny::new(Collector::new(source.name, *limits));
-    let evaluated = run(ast, &collector);
+    let workload = workload::of(&ast, source.text);
+    let evaluated = run(ast, workload, &collector);
     let declared = std::mem::take(&mut *collector.declared());
     if let Some((call, fault)) = &declared.fault {
         return Err(locate(source, call.clone(), fault));
@@ -173,14 +178,13 @@ fn declare(ast: AstModule, source: &Source<'_>, limits: &Limits) -> Result<Decla
 /// The rules and examples of a file that is [`Workload::Data`], without lines; none of another file.
 pub(crate) fn data(name: &str, text: &str) -> Result<Option<Data>, RuleFileError> {
     let limits = Limits::default();
-    on_enough_stack(&Source { name, text }, &limits, |ast, source| match workload::of(ast.statement()) {
+    on_enough_stack(&Source { name, text }, &limits, |ast, source| match workload::of(&ast, source.text) {
         Workload::Data => Ok(Some(declare(ast, source, &limits)?.without_places())),
         Workload::Program => Ok(None),
     })
 }
 
-fn run(mut ast: AstModule, collector: &StarlarkAny<Collector>) -> starlark::Result<()> {
-    let workload = workload::of(ast.statement());
+fn run(mut ast: AstModule, workload: Workload, collector: &StarlarkAny<Collector>) -> starlark::Result<()> {
     let globals = match workload {
         Workload::Data => &*DATA_GLOBALS,
         Workload::Program => {

@@ -131,6 +131,9 @@ fn what_a_file_declares_is_bounded() {
         format!("X = \"{}\"\nprefix_rule(pattern=[{}])", "a".repeat(4_000), "X, ".repeat(1_000)),
         format!("X = [{many}]\nprefix_rule(pattern=[\"a\"], match=[{}])", "X, ".repeat(500)),
         format!("X = [{many}]\nprefix_rule(pattern=[X, X])"),
+        format!("X = \"{}\"\n{}", "a".repeat(9_000), "prefix_rule([\"a\"], justification=X)\n".repeat(20)),
+        format!("X = \"{}\"\n{}", "a".repeat(9_000), "network_rule(X, \"http\", \"deny\")\n".repeat(20)),
+        format!("X = \"{}\"\n{}", "\\\\\\n".repeat(9_000), "prefix_rule([\"\"], match=[X])\n".repeat(20)),
     ] {
         assert_eq!(refusal_within(&text, &few), "the words of the file's rules are too many");
     }
@@ -165,6 +168,7 @@ fn data_is_told_from_programs() {
         "if True:\n  pass",
         "x = y = 1",
         "len([1])",
+        "# @starlark-rust: typecheck\nx = 1",
     ] {
         assert_ne!(workload("a.rules", text, &Limits::default()), Ok(Workload::Data), "{text}");
     }

@@ -105,6 +105,14 @@ fn a_rule_knows_the_line_of_its_call() {
 }
 
 #[test]
+fn a_required_rule_knows_its_line() {
+    let text = "x = 1\n[[rules.prefix_rules]]\npattern = [{ token = \"a\" }]\ndecision = \"prompt\"\n\n[[rules.prefix_rules]]\npattern = [{ token = \"b\" }]\ndecision = \"prompt\"\n";
+    let read = from_toml("requirements.toml", text).unwrap();
+    let lines: Vec<u32> = read.rules.prefix.iter().map(|rule| rule.origin.line).collect();
+    assert_eq!(lines, [2, 6]);
+}
+
+#[test]
 fn examples_see_the_path_lists_of_earlier_files() {
     let limits = Limits::default();
     let mut policy = Policy::default();

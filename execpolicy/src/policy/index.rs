@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::Decision;
@@ -16,9 +17,9 @@ use crate::rule::{PrefixRule, Spelling};
 /// The position of a rule in its policy.
 pub(crate) type RuleId = usize;
 
-/// Paths that one rule may be spelled out into, whatever it says; rules that list more words than that may
-/// have four times as many as they list, so that the index stays within a fixed multiple of the rule files.
-const FREE_PATHS: usize = 256;
+/// Nodes that one rule may be spelled out into, whatever it says; rules that list many words may have twice
+/// as many as they list. So the index stays within a fixed multiple of the rule files.
+const FREE_NODES: usize = 64;
 
 /// What a look-up with unknown words found.
 #[derive(Debug, Default)]
@@ -85,27 +86,27 @@ struct Node {
     below: Below,
 }
 
+/// By the decision's place in their order. Small, since every node has one.
 #[derive(Clone, Copy, Debug, Default)]
-struct Below {
-    allow: Option<RuleId>,
-    prompt: Option<RuleId>,
-    prompt_user: Option<RuleId>,
-    forbidden: Option<RuleId>,
-}
+struct Below([Option<NonZeroU32>; 4]);
 
 impl Below {
     fn note(&mut self, id: RuleId, decision: Decision) {
+        let [allow, prompt, prompt_user, forbidden] = &mut self.0;
         let first = match decision {
-            Decision::Allow => &mut self.allow,
-            Decision::Prompt => &mut self.prompt,
-            Decision::PromptUser => &mut self.prompt_user,
-            Decision::Forbidden => &mut self.forbidden,
+            Decision::Allow => allow,
+            Decision::Prompt => prompt,
+            Decision::PromptUser => prompt_user,
+            Decision::Forbidden => forbidden,
         };
-        first.get_or_insert(id);
+        if first.is_none() {
+            // A policy of four thousand million rules does not fit any memory.
+            *first = u32::try_from(id).ok().and_then(|id| id.checked_add(1)).and_then(NonZeroU32::new);
+        }
     }
 
     fn ids(self) -> impl Iterator<Item = RuleId> {
-        [self.allow, self.prompt, self.prompt_user, self.forbidden].into_iter().flatten()
+        self.0.into_iter().flatten().filter_map(|id| usize::try_from(id.get()).ok()?.checked_sub(1))
     }
 }
 
@@ -131,7 +132,7 @@ impl Trie {
     fn add(&mut self, id: RuleId, rule: &PrefixRule, spell: impl Fn(&str) -> Cow<'_, str>) {
         let mut positions = positions_of(rule, spell).into_iter();
         let listed: usize = positions.as_slice().iter().map(|position| position.0.len()).sum();
-        let mut budget = FREE_PATHS.max(listed.saturating_mul(4));
+        let mut budget = FREE_NODES.max(listed.saturating_mul(2));
         let mut ends = vec![0];
         while let Some(position) = positions.next() {
             for &end in &ends {

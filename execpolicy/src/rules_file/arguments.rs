@@ -142,9 +142,13 @@ fn meant_decision(word: &str) -> Option<&'static str> {
     }
 }
 
-pub(super) fn justification(value: Option<Value<'_>>) -> Result<Option<String>, Fault> {
+pub(super) fn justification(
+    value: Option<Value<'_>>,
+    collector: &Collector,
+) -> Result<Option<String>, Fault> {
     let Some(value) = value else { return Ok(None) };
     let text = string("justification", value)?;
+    collector.count_word("justification", text)?;
     if text.trim().is_empty() {
         return Err(Fault::new("justification", "`justification` is blank").help("say why, or leave it out"));
     }
@@ -177,10 +181,13 @@ pub(super) fn examples(
 
 fn example(parameter: &'static str, value: Value<'_>, collector: &Collector) -> Result<Vec<String>, Fault> {
     let words = match (value.unpack_str(), ListRef::from_value(value)) {
-        (Some(text), _) => shlex::split(text).ok_or_else(|| {
-            Fault::new(parameter, "an example has an unbalanced quote or a backslash at its end")
-                .help("close the quote, or write the example as a list of words")
-        })?,
+        (Some(text), _) => {
+            collector.count_word(parameter, text)?;
+            shlex::split(text).ok_or_else(|| {
+                Fault::new(parameter, "an example has an unbalanced quote or a backslash at its end")
+                    .help("close the quote, or write the example as a list of words")
+            })?
+        }
         (None, Some(list)) => words_of(parameter, list.content())?,
         (None, None) => {
             let message = format!("each example must be a string or a list of strings, not {}", kind(value));
@@ -217,9 +224,17 @@ pub(super) fn protocol(value: Value<'_>) -> Result<Protocol, Fault> {
     }
 }
 
+/// The host of a network rule.
+pub(super) fn host(value: Value<'_>, collector: &Collector) -> Result<String, Fault> {
+    let text = string("host", value)?;
+    collector.count_word("host", text)?;
+    super::host::parse(text).map_err(|message| Fault::new("host", message))
+}
+
 /// The name of a host executable.
-pub(super) fn program_name(value: Value<'_>) -> Result<&str, Fault> {
+pub(super) fn program_name<'v>(value: Value<'v>, collector: &Collector) -> Result<&'v str, Fault> {
     let name = string("name", value)?;
+    collector.count_word("name", name)?;
     if matches!(name, "" | "." | "..") || name.contains('/') {
         let fault = Fault::new("name", format!("{} is not the bare name of a program", quoted(name)));
         return Err(match command::program_name(name) {

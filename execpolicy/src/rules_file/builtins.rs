@@ -8,9 +8,9 @@ use starlark::starlark_module;
 use starlark::values::Value;
 use starlark::values::none::NoneType;
 
+use super::arguments;
 use super::collector::{Call, Examples, Fault};
-use super::{arguments, host};
-use crate::rule::{HostExecutable, NetworkRule, PrefixRule};
+use crate::rule::{HostExecutable, NetworkRule, PatternToken, PrefixRule};
 
 /// The functions and their parameters in positional order.
 pub(crate) const FUNCTIONS: [(&str, &[&str]); 3] = [
@@ -76,10 +76,10 @@ fn add_prefix_rules(call: &Call<'_>, given: Given<'_>) -> Result<(), Fault> {
     let decision = arguments::decision(given.decision)?;
     let matching = arguments::examples("match", given.r#match, collector)?;
     let not_matching = arguments::examples("not_match", given.not_match, collector)?;
-    let justification = arguments::justification(given.justification)?;
+    let justification = arguments::justification(given.justification, collector)?;
     let spelling = arguments::spelling(given.canonical_matching)?;
     collector.count(programs.len())?;
-    count_copies(call, programs.len(), &rest)?;
+    count_copies(call, programs.len(), &rest, justification.as_deref())?;
     let mut declared = collector.declared();
     let first = declared.rules.prefix.len();
     declared.rules.prefix.extend(programs.into_iter().map(|program| PrefixRule {
@@ -97,10 +97,16 @@ fn add_prefix_rules(call: &Call<'_>, given: Given<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Each program's rule has its own copy of the words that follow; these count as if they were written.
-fn count_copies(call: &Call<'_>, programs: usize, rest: &[crate::rule::PatternToken]) -> Result<(), Fault> {
+/// Each program's rule has its own copy of what follows; these count as if they were written.
+fn count_copies(
+    call: &Call<'_>,
+    programs: usize,
+    rest: &[PatternToken],
+    justification: Option<&str>,
+) -> Result<(), Fault> {
     for _ in 1..programs {
-        for word in rest.iter().flat_map(|token| token.alternatives()) {
+        let words = rest.iter().flat_map(PatternToken::alternatives).map(String::as_str);
+        for word in words.chain(justification) {
             call.collector.count_word("pattern", word)?;
         }
     }
@@ -114,13 +120,11 @@ fn add_network_rule(
     decision: Value<'_>,
     justification: Option<Value<'_>>,
 ) -> Result<(), Fault> {
-    let host =
-        host::parse(arguments::string("host", host)?).map_err(|message| Fault::new("host", message))?;
     let rule = NetworkRule {
-        host,
+        host: arguments::host(host, call.collector)?,
         protocol: arguments::protocol(protocol)?,
         decision: arguments::network_decision(decision)?,
-        justification: arguments::justification(justification)?,
+        justification: arguments::justification(justification, call.collector)?,
         origin: call.origin.clone(),
     };
     call.collector.count(1)?;
@@ -129,7 +133,7 @@ fn add_network_rule(
 }
 
 fn add_host_executable(call: &Call<'_>, name: Value<'_>, paths: Value<'_>) -> Result<(), Fault> {
-    let name = arguments::program_name(name)?;
+    let name = arguments::program_name(name, call.collector)?;
     let paths: BTreeSet<String> = arguments::paths(paths, name, call.collector)?.into_iter().collect();
     call.collector.count(1)?;
     let host = HostExecutable { name: name.to_owned(), paths, origin: call.origin.clone() };

@@ -44,7 +44,7 @@ pub(super) fn check(source: &Source<'_>, dialect: &Dialect) -> Result<Depth, Rul
     }
     check_numerals(source)?;
     let codemap = CodeMap::new(source.name.to_owned(), source.text.to_owned());
-    let mut shape = Shape::default();
+    let mut shape = Shape { deep: source.text.contains(super::STATIC_TYPES), ..Shape::default() };
     for token in Lexer::new(source.text, dialect, codemap) {
         let Ok((start, token, end)) = token else { break };
         shape.take(&token).map_err(|message| {

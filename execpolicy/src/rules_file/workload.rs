@@ -1,5 +1,6 @@
 //! How much work a rule file can make.
 
+use starlark::syntax::AstModule;
 use starlark::syntax::ast::{
     Argument, ArgumentP, AssignP, AssignTargetP, AstExpr, AstLiteral, AstStmt, CallArgsP, ExprP, StmtP,
 };
@@ -18,8 +19,12 @@ pub enum Workload {
     Program,
 }
 
-pub(super) fn of(statement: &AstStmt) -> Workload {
-    if is_data(statement) { Workload::Data } else { Workload::Program }
+pub(super) fn of(ast: &AstModule, text: &str) -> Workload {
+    if is_data(ast.statement()) && !text.contains(super::STATIC_TYPES) {
+        Workload::Data
+    } else {
+        Workload::Program
+    }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "whatever is not known to be data is a program")]
