@@ -3,7 +3,12 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use execpolicy::Word;
-use execpolicy::knowledge::{Inner, danger, guard_hits, known_safe, look_through};
+use execpolicy::knowledge::interpreters::Place;
+use execpolicy::knowledge::{
+    Inner, banned_prefix, code_word, danger, guard_hits, known_safe, look_through, offerable, other_commands,
+    subcommand,
+};
+use proptest::prelude::{Just, Strategy, any, prop_assert, prop_oneof, proptest};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -145,4 +150,98 @@ fn wrappers() {
         }
     }
     report(&failures);
+}
+
+/// Words that mean something to some tool, and some that mean nothing.
+const VOCABULARY: &[&str] = &[
+    "git",
+    "sudo",
+    "env",
+    "xargs",
+    "sort",
+    "sed",
+    "awk",
+    "tar",
+    "find",
+    "docker",
+    "npm",
+    "run",
+    "exec",
+    "log",
+    "-c",
+    "-o",
+    "-u",
+    "-x",
+    "-e",
+    "--",
+    "--output",
+    "--outp=x",
+    "--exec",
+    "-exec",
+    ";",
+    "+",
+    "{}",
+    "-",
+    "",
+    "X=1",
+    "rm",
+    "-rf",
+    "-nz",
+    "xf",
+    "s/a/b/e",
+    "w f",
+    "{print > \"f\"}",
+    "ext::sh",
+    "+x",
+    "é",
+    "--é=",
+    "-é",
+    "python3",
+    "bash",
+    "-oc",
+    ":::",
+    "parallel",
+];
+
+fn any_words() -> impl Strategy<Value = Vec<Word>> {
+    let known = proptest::sample::select(VOCABULARY).prop_map(|text| Word::Literal(text.to_owned()));
+    let word =
+        prop_oneof![8 => known, 1 => Just(Word::Unknown), 1 => any::<String>().prop_map(Word::Literal)];
+    proptest::collection::vec(word, 0..10)
+}
+
+proptest! {
+    /// Nothing panics, and what is reported lies inside the words.
+    #[test]
+    fn any_words_are_read(words in any_words()) {
+        for hit in guard_hits(&words) {
+            prop_assert!(hit.words.start < hit.words.end && hit.words.end <= words.len());
+        }
+        for inner in look_through(&words).inner {
+            match inner {
+                Inner::Command { words: inside, first, .. } => {
+                    prop_assert!(!inside.is_empty() && first.is_none_or(|first| first > 0 && first < words.len()));
+                }
+                Inner::Script { word, .. } => prop_assert!(word > 0 && word < words.len()),
+            }
+        }
+        if let Some(Place::Word(at)) = code_word(&words).map(|code| code.place) {
+            prop_assert!(at > 0 && at < words.len());
+        }
+        let known: Vec<String> = words.iter().filter_map(Word::literal).map(str::to_owned).collect();
+        let _others = (offerable(&known), other_commands(&known), subcommand(&known), banned_prefix(&known));
+        if known_safe(&words).is_some() {
+            prop_assert!(danger(&words).is_none() && guard_hits(&words).is_empty());
+        }
+    }
+
+    /// Knowing less never hides a guarded option.
+    #[test]
+    fn an_unknown_word_hides_nothing(words in any_words(), at in 1_usize..10) {
+        let mut less = words.clone();
+        if let Some(word) = less.get_mut(at) {
+            *word = Word::Unknown;
+            prop_assert!(guard_hits(&words).is_empty() || !guard_hits(&less).is_empty());
+        }
+    }
 }

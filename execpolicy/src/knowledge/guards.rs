@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::options::{Item, Value, What};
+use super::options::{Value, What};
 use super::scripts::{awk_effect, sed_effect};
 use super::syntax::{Level, levels};
 use super::tables::{Index, Note, Table, load, table};
@@ -68,6 +68,9 @@ struct Row {
     /// The sub-command itself, whatever its options.
     #[serde(default)]
     always: bool,
+    /// All sub-commands of the tool's own: any other is an alias or a program of that name.
+    #[serde(default)]
+    known: Vec<String>,
     /// The program text that the first operand, or an option, holds.
     language: Option<Language>,
     effect: Effect,
@@ -106,6 +109,16 @@ pub fn guard_hits(words: &[Word]) -> Vec<GuardHit> {
         for guard in GUARDS.of(&level.key) {
             Search { level, guard, hits: &mut hits }.run();
         }
+        // An unknown word may name a sub-command that is guarded.
+        if let Some(guard) = GUARDS.below(&level.key) {
+            let unknown = level.items.iter().filter(|item| item.what == What::Unknown);
+            hits.extend(unknown.map(|item| GuardHit {
+                words: item.words.clone(),
+                option: "…".to_owned(),
+                effect: Effect::RunsProgram,
+                note: &guard.note,
+            }));
+        }
     }
     hits.sort_by_key(|hit| (hit.words.start, hit.words.end));
     let mut seen = BTreeSet::new();
@@ -122,8 +135,11 @@ struct Search<'a> {
 impl Search<'_> {
     fn run(&mut self) {
         let row = &self.guard.row;
-        if row.always && self.level.at > 0 {
+        if row.always && self.level.key.contains(' ') {
             self.hit(self.level.at..self.level.at.saturating_add(1), &self.level.key, row.effect);
+        }
+        if !row.known.is_empty() {
+            self.unknown_subcommand();
         }
         match row.language {
             Some(language) => self.program_text(language),
@@ -155,6 +171,18 @@ impl Search<'_> {
         }
     }
 
+    fn unknown_subcommand(&mut self) {
+        let named = self.level.items.iter().find_map(|item| match &item.what {
+            What::Operand(text) => Some((text, item.words.clone())),
+            What::Option { .. } | What::Assignment | What::End | What::Unknown => None,
+        });
+        if let Some((name, words)) = named
+            && !self.guard.row.known.contains(name)
+        {
+            self.hit(words, &format!("{} {name}", self.level.key), self.guard.row.effect);
+        }
+    }
+
     /// Reads the program text in the row's options, or else in the first operand.
     fn program_text(&mut self, language: Language) {
         let options = &self.guard.row.options;
@@ -171,26 +199,38 @@ impl Search<'_> {
                 What::Option { .. } | What::Operand(_) | What::Assignment | What::End => {}
             }
         }
-        if texts.is_empty() && !self.has_program_file() {
-            texts.extend(self.first_operand());
-        }
-        let (Some(first), Some(last)) = (texts.first(), texts.last()) else { return };
-        let words = first.1.start..last.1.end;
-        let joined = texts.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join("\n");
-        let effect = match language {
-            Language::Sed => sed_effect(&joined),
-            Language::Awk => awk_effect(&joined),
-        };
-        if let Some(effect) = effect {
-            self.hit(words, &joined, effect);
+        if let (Some(first), Some(last)) = (texts.first(), texts.last()) {
+            let joined = texts.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join("\n");
+            self.program(language, &joined, first.1.start..last.1.end);
+        } else if !self.has_program_file() {
+            for (text, words) in self.first_operands() {
+                self.program(language, &text, words);
+            }
         }
     }
 
-    fn first_operand(&self) -> Option<(String, Range<usize>)> {
-        self.level.items.iter().find_map(|item: &Item| match &item.what {
-            What::Operand(text) => Some((text.clone(), item.words.clone())),
-            What::Option { .. } | What::Assignment | What::End | What::Unknown => None,
-        })
+    fn program(&mut self, language: Language, text: &str, words: Range<usize>) {
+        let effect = match language {
+            Language::Sed => sed_effect(text),
+            Language::Awk => awk_effect(text),
+        };
+        if let Some(effect) = effect {
+            self.hit(words, text, effect);
+        }
+    }
+
+    /// The first operand, and those before it that may be the value of an option which is not known.
+    fn first_operands(&self) -> Vec<(String, Range<usize>)> {
+        let mut found = Vec::new();
+        for item in &self.level.items {
+            if let What::Operand(text) = &item.what {
+                found.push((text.clone(), item.words.clone()));
+                if item.sure {
+                    break;
+                }
+            }
+        }
+        found
     }
 
     /// Whether the program is in a file, which a row of its own reports.
@@ -247,7 +287,11 @@ mod tests {
             let (row, note) = (&guard.row, &guard.note);
             assert!(!note.why.is_empty() && !note.reference.is_empty(), "{}", note.origin);
             let matches = !row.options.is_empty() || !row.operands.is_empty() || row.from_operand.is_some();
-            assert!(matches || row.always || row.language.is_some(), "{}: matches nothing", note.origin);
+            assert!(
+                matches || row.always || row.language.is_some() || !row.known.is_empty(),
+                "{}: matches nothing",
+                note.origin
+            );
             for command in row.command.iter().filter(|_| !row.options.is_empty()) {
                 assert!(knows(command), "{}: no syntax for {command}", note.origin);
                 for option in &row.options {

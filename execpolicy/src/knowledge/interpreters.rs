@@ -41,6 +41,9 @@ struct Row {
     /// Options whose value is code that runs besides the program.
     #[serde(default)]
     loads: Vec<String>,
+    /// First operands behind which the code stands somewhere.
+    #[serde(default)]
+    unclear: Vec<String>,
     /// Options that make it read standard input.
     #[serde(default)]
     stdin: Vec<String>,
@@ -92,6 +95,14 @@ fn place(level: &Level, row: &Row) -> Option<Place> {
         match &item.what {
             What::Unknown => return Some(Place::Unclear),
             What::Option { known: false, .. } if !program => return Some(Place::Unclear),
+            // `bash -oc NAME CODE` takes the name from the next word, `zsh -oNAME` does not.
+            What::Option { name, value: Value::Text { word, .. }, .. }
+                if matches!(name.as_str(), "-o" | "-O" | "+o" | "+O")
+                    && !row.stdin.is_empty()
+                    && *word == item.words.start =>
+            {
+                return Some(Place::Unclear);
+            }
             What::Option { name, .. } if row.nothing.contains(name) && !program && !stdin => return None,
             What::Option { name, .. } if row.stdin.contains(name) => stdin = true,
             What::Option { name, value, .. } if row.code.contains(name) || row.loads.contains(name) => {
@@ -101,7 +112,7 @@ fn place(level: &Level, row: &Row) -> Option<Place> {
             What::Operand(text) if !program => {
                 return Some(match text.as_str() {
                     "-" => Place::Stdin,
-                    _ if stdin => Place::Unclear,
+                    _ if stdin || row.unclear.contains(text) => Place::Unclear,
                     _ => Place::Word(item.words.start),
                 });
             }
@@ -173,6 +184,15 @@ mod tests {
             ("deno run -A x.ts", Some(Place::Word(3))),
             ("deno eval 'x'", Some(Place::Word(2))),
             ("java -jar x.jar y", Some(Place::Word(2))),
+            ("bash -oc pipefail x", Some(Place::Unclear)),
+            ("node -pe 1", Some(Place::Word(2))),
+            ("node -p 1", Some(Place::Word(2))),
+            ("perl -I lib x.pl", Some(Place::Word(3))),
+            ("lua -e 'x=1' y.lua", Some(Place::Word(3))),
+            ("R CMD BATCH x.R", Some(Place::Unclear)),
+            ("Rscript x.R", Some(Place::Word(1))),
+            ("deno test", Some(Place::Word(1))),
+            ("deno x.ts", Some(Place::Word(1))),
             ("git log", None),
         ] {
             assert_eq!(place(text), expected, "{text}");

@@ -271,7 +271,7 @@ impl Reader<'_> {
     /// Records an option that is known, with what follows it; gives the place of the next word.
     fn take(&mut self, name: String, takes: Takes, attached: Option<String>, at: usize) -> usize {
         let next = at.saturating_add(1);
-        if let (Some(text), true) = (attached.clone(), takes != Takes::Command) {
+        if let Some(text) = attached {
             self.option(name, true, Value::Text { text, word: at }, at..next);
             return next;
         }

@@ -261,6 +261,12 @@ fn named_below(items: &[Item]) -> Vec<(String, usize, bool)> {
 pub(crate) fn tool_key(program: &str) -> String {
     let name = program_name(program);
     let name = name.strip_suffix(".exe").unwrap_or(name);
+    // git's sub-commands are programs, too: `/usr/lib/git-core/git-grep`.
+    if let Some(subcommand) = name.strip_prefix("git-")
+        && !subcommand.is_empty()
+    {
+        return format!("git {subcommand}");
+    }
     let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'));
     if !knows(name) && !bare.is_empty() && knows(bare) { bare.to_owned() } else { name.to_owned() }
 }
@@ -294,7 +300,12 @@ mod tests {
 
     #[test]
     fn versions_are_dropped_only_where_nothing_names_them() {
-        for (program, key) in [("/usr/bin/python3.12", "python"), ("git", "git"), ("base64", "base64")] {
+        for (program, key) in [
+            ("/usr/bin/python3.12", "python"),
+            ("git", "git"),
+            ("base64", "base64"),
+            ("git-grep", "git grep"),
+        ] {
             assert_eq!(tool_key(program), key);
         }
     }

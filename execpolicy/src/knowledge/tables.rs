@@ -75,18 +75,24 @@ fn line(text: &str, byte: usize) -> u32 {
 pub(crate) struct Index<T> {
     rows: Vec<T>,
     by_command: HashMap<String, Vec<usize>>,
+    /// For each beginning of a command, some row.
+    parents: HashMap<String, usize>,
 }
 
 impl<T> Index<T> {
     /// Indexes rows by what `commands` says of each.
     pub(crate) fn new(rows: Vec<T>, commands: impl Fn(&T) -> &[String]) -> Self {
         let mut by_command: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut parents = HashMap::new();
         for (at, row) in rows.iter().enumerate() {
             for command in commands(row) {
                 by_command.entry(command.clone()).or_default().push(at);
+                for (end, _) in command.match_indices(' ') {
+                    parents.entry(command.chars().take(end).collect()).or_insert(at);
+                }
             }
         }
-        Self { rows, by_command }
+        Self { rows, by_command, parents }
     }
 
     /// The rows for a command, in the order of the table.
@@ -97,6 +103,11 @@ impl<T> Index<T> {
     /// Whether there is a row for a command.
     pub(crate) fn knows(&self, command: &str) -> bool {
         self.by_command.contains_key(command)
+    }
+
+    /// A row for some sub-command of a command, if there is one.
+    pub(crate) fn below(&self, command: &str) -> Option<&T> {
+        self.parents.get(command).and_then(|at| self.rows.get(*at))
     }
 
     /// All rows.

@@ -164,6 +164,11 @@ pub fn look_through(words: &[Word]) -> LookThrough {
         for wrapper in WRAPPERS.of(&level.key) {
             Search { words, level, wrapper, found: &mut found }.run();
         }
+        let unknown = level.items.iter().find(|item| item.what == What::Unknown);
+        if let (Some(wrapper), Some(item)) = (WRAPPERS.below(&level.key), unknown) {
+            let how = &wrapper.note;
+            found.unclear.get_or_insert(Unclear { word: Some(item.words.start), how });
+        }
     }
     found
 }
@@ -393,12 +398,25 @@ impl Search<'_> {
 
     fn option_commands(&mut self) {
         for item in &self.level.items {
-            if let What::Option { name, value: Value::Command(range), .. } = &item.what
-                && self.wrapper.row.options.contains(name)
-            {
-                self.command(range.start, range.end, item.sure && self.level.sure);
+            let What::Option { name, value, .. } = &item.what else { continue };
+            if !self.wrapper.row.options.contains(name) {
+                continue;
+            }
+            match value {
+                Value::Command(range) => self.command(range.start, range.end, item.sure && self.level.sure),
+                // `fd -xrm`: the program is attached, its arguments follow.
+                Value::Text { text, .. } => self.attached_command(text, item.words.end),
+                Value::None | Value::Unknown => {}
             }
         }
+    }
+
+    fn attached_command(&mut self, program: &str, rest: usize) {
+        let mut words = vec![Word::Literal(program.to_owned())];
+        words.extend(self.words.iter().skip(rest).cloned());
+        words.push(Word::Unknown);
+        let how = &self.wrapper.note;
+        self.found.inner.push(Inner::Command { words, first: None, certain: false, how });
     }
 
     /// `-c alias.x='!cmd'` and other variables whose value git gives to a shell.
