@@ -13,6 +13,7 @@
 
 mod differential {
     pub(super) mod generate;
+    pub(super) mod invoke;
     pub(super) mod run;
     pub(super) mod stub;
 }
@@ -21,6 +22,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use differential::generate::Generator;
+use differential::invoke;
 use differential::run::{Outcome, Shell, Workplace, installed};
 use differential::stub;
 use execpolicy::Word;
@@ -79,6 +81,7 @@ fn examine(shell: &Shell, seed: u64, runs: usize) -> Vec<String> {
     }
     println!("{}: {ran} plain scripts of {tries} started {programs} programs", shell.name());
     failures.extend(examine_structured(shell, &place, &mut generator, runs / 2));
+    failures.extend(invoke::examine(shell, &place, &mut generator, runs / 2));
     failures
 }
 

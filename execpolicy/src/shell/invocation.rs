@@ -1,6 +1,6 @@
 //! From the argv of a shell to the text that it reads.
 
-use super::{Construct, ConstructKind, Dialect, options};
+use super::{Construct, ConstructKind, Dialect, options, quote};
 use crate::Word;
 
 /// Where a shell takes its commands from.
@@ -95,6 +95,9 @@ impl Reader<'_> {
         if !self.command {
             return match self.words.get(self.next) {
                 Some(Word::Unknown) if !self.stdin => unknown_word(),
+                Some(Word::Literal(name)) if !self.stdin && self.dialect == Dialect::Ksh => {
+                    self.command_of_ksh(&name.clone())
+                }
                 Some(_) if !self.stdin => Source::File { word: self.next },
                 _ => Source::Stdin,
             };
@@ -106,6 +109,18 @@ impl Reader<'_> {
         }
     }
 
+    /// ksh93 evaluates the words as a command when there is no file by that name.
+    fn command_of_ksh(&mut self, name: &str) -> Source {
+        let arguments = self.words.get(self.next + 1..).unwrap_or_default();
+        let mut text = name.to_owned();
+        for word in arguments.iter().map_while(Word::literal) {
+            text.push(' ');
+            text.push_str(&quote(word));
+        }
+        self.deny(name, "ksh reads this file, or else runs this text");
+        Source::Script { text, word: self.next }
+    }
+
     /// Reads the next word if it is an option.
     fn option(&mut self, text: &str) -> Option<Step> {
         let on = text.starts_with('-');
@@ -113,8 +128,12 @@ impl Reader<'_> {
             return None;
         }
         self.next += 1;
-        if matches!(text, "-" | "--" | "+") {
+        if matches!(text, "-" | "--") {
             return Some(Step::Last);
+        }
+        if text == "+" {
+            let why = "`+` ends the options in some shells only".to_owned();
+            return Some(Step::Done(unclear(ConstructKind::ShellOption, why)));
         }
         let flags = text.get(1..).unwrap_or_default();
         if let Some(name) = flags.strip_prefix('-').filter(|_| on) {
@@ -141,7 +160,13 @@ impl Reader<'_> {
         }
         match options::long(name, self.dialect) {
             options::Long::Harmless => {}
-            options::Long::PrintsOnly if !self.command => return Step::Done(Source::Nothing),
+            // busybox goes on to the script that may follow.
+            options::Long::PrintsOnly
+                if self.words.len() == 2
+                    || (!self.command && matches!(self.dialect, Dialect::Bash | Dialect::Zsh)) =>
+            {
+                return Step::Done(Source::Nothing);
+            }
             options::Long::TakesArgument => {
                 self.deny(text, "it changes what is read before the script");
                 self.next += 1;
@@ -159,7 +184,8 @@ impl Reader<'_> {
         while let Some(letter) = letters.next() {
             match letter {
                 'c' => {
-                    self.command = true;
+                    // ksh93 forgets `-c` when it meets `+c`.
+                    self.command = on || self.dialect != Dialect::Ksh;
                     if !on {
                         self.deny(text, "shells differ about it");
                     }
@@ -212,4 +238,76 @@ fn unknown_word() -> Source {
 
 fn unclear(what: ConstructKind, why: String) -> Source {
     Source::Unclear(Construct::new(what, 0..0, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Source, invocation};
+    use crate::Word;
+
+    /// The script that is found, whether options keep it from being plain, or the other source.
+    fn found(words: &[&str]) -> (String, bool) {
+        let Some(read) = invocation(&Word::all(words)) else { return ("no shell".into(), false) };
+        let source = match read.source {
+            Source::Script { text, .. } => text,
+            Source::File { word } => format!("file {word}"),
+            Source::Stdin => "stdin".into(),
+            Source::Nothing => "nothing".into(),
+            Source::Unclear(construct) => format!("unclear: {:?}", construct.what),
+        };
+        (source, read.constructs.is_empty())
+    }
+
+    #[test]
+    fn spellings() {
+        let rows: &[(&[&str], &str, bool)] = &[
+            (&["git", "status"], "no shell", false),
+            (&["bash", "-c", "x"], "x", true),
+            (&["/bin/sh", "-lc", "x", "zero", "one"], "x", true),
+            (&["-bash", "-ec", "x"], "x", true),
+            (&["bash", "-l", "-c", "x"], "x", true),
+            (&["bash", "--login", "-c", "x"], "x", true),
+            (&["bash", "--norc", "--noprofile", "-c", "x"], "x", true),
+            (&["bash", "-o", "pipefail", "-c", "x"], "x", true),
+            (&["bash", "-euo", "pipefail", "-c", "x"], "x", true),
+            (&["bash", "-c", "--", "x"], "x", true),
+            (&["bash", "-c", "-e", "x"], "x", true),
+            (&["bash", "+e", "-c", "x"], "x", true),
+            (&["zsh", "-fc", "x"], "x", true),
+            (&["zsh", "-o", "PIPE_FAIL", "-c", "x"], "x", true),
+            (&["zsh", "-o", "extendedglob", "-c", "x"], "x", false),
+            (&["bash", "-O", "extglob", "-c", "x"], "x", false),
+            (&["bash", "-kc", "x"], "x", false),
+            (&["bash", "-ic", "x"], "x", false),
+            (&["bash", "--rcfile", "y", "-ic", "x"], "x", false),
+            (&["bash", "--rcfile", "y", "-c", "x"], "x", false),
+            (&["sh", "--posix", "-c", "x"], "x", false),
+            (&["sh", "-norc", "-c", "x"], "unclear: ShellOption", true),
+            (&["bash", "script.sh", "-c", "x"], "file 1", true),
+            (&["bash", "--", "-c"], "file 2", true),
+            (&["ksh", "rm", "-rf", "x y"], "rm -rf 'x y'", false),
+            (&["bash"], "stdin", true),
+            (&["bash", "-s", "x"], "stdin", false),
+            (&["bash", "-c"], "nothing", true),
+            (&["bash", "--version"], "nothing", true),
+            (&["sh", "--version", "-c", "x"], "x", false),
+        ];
+        for (words, source, harmless) in rows {
+            assert_eq!(found(words), ((*source).to_owned(), *harmless), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_not_known_may_be_the_script() {
+        let literal = |word: &str| Word::Literal(word.into());
+        for words in [
+            vec![literal("bash"), Word::Unknown, literal("x")],
+            vec![literal("bash"), literal("-c"), Word::Unknown],
+            vec![literal("bash"), literal("-o"), Word::Unknown, literal("-c"), literal("x")],
+        ] {
+            let source = invocation(&words).map(|read| read.source);
+            assert!(matches!(source, Some(Source::Unclear(_))), "{words:?}");
+        }
+        assert_eq!(invocation(&[Word::Unknown, literal("-c")]), None);
+    }
 }

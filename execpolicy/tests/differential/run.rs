@@ -29,6 +29,11 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
+    /// The name that its own arguments follow.
+    pub(crate) fn arg0(&self) -> &'static str {
+        if self.before.is_empty() { self.arg0 } else { "ash" }
+    }
+
     pub(crate) fn name(&self) -> String {
         let before = self.before.join(" ");
         format!("{} (as {} {before}, {}, {:?})", self.path.display(), self.arg0, self.locale, self.dialect)
@@ -102,8 +107,18 @@ impl Workplace {
         PROGRAMS.contains(&program)
     }
 
+    /// The path of a stub.
+    pub(crate) fn stub(&self, program: &str) -> String {
+        self.root.path().join("bin").join(program).display().to_string()
+    }
+
     /// Runs a script and waits for as many programs as are wanted. `None` when the shell did not end.
     pub(crate) fn run(&self, shell: &Shell, script: &str, wanted: usize) -> Option<Outcome> {
+        self.call(shell, &["-c".to_owned(), script.to_owned()], wanted)
+    }
+
+    /// Calls a shell with these arguments.
+    pub(crate) fn call(&self, shell: &Shell, arguments: &[String], wanted: usize) -> Option<Outcome> {
         // A log and a directory of its own for each run: a straggler of the last one must not write into
         // those of this one.
         let run = self.runs.replace(self.runs.get() + 1);
@@ -116,7 +131,7 @@ impl Workplace {
         let mut child = Command::new(&shell.path)
             .arg0(shell.arg0)
             .args(shell.before)
-            .args(["-c", script])
+            .args(arguments)
             .current_dir(&cwd)
             .env_clear()
             .env("PATH", self.root.path().join("bin"))
