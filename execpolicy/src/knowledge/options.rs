@@ -314,6 +314,8 @@ impl Reader<'_> {
     }
 
     fn push(&mut self, words: Range<usize>, what: What) {
+        // A value that is missing at the end is no word.
+        let words = words.start..words.end.min(self.words.len());
         self.items.push(Item { words, what, sure: self.sure });
     }
 }
