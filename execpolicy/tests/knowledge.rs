@@ -3,10 +3,10 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use execpolicy::Word;
-use execpolicy::knowledge::interpreters::Place;
+
 use execpolicy::knowledge::{
-    Inner, banned_prefix, code_word, danger, guard_hits, known_safe, look_through, offerable, other_commands,
-    subcommand,
+    Inner, Place, banned_prefix, code_word, danger, guard_hits, known_safe, look_through, offerable,
+    other_commands, subcommand,
 };
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_oneof, proptest};
 use serde::Deserialize;
