@@ -109,7 +109,7 @@ pub(crate) fn offers(candidate: &Candidate<'_>) -> Vec<Amendment> {
         return Vec::new();
     }
     let wanted = candidate.wanted.filter(|wanted| argv.starts_with(wanted) && !wanted.is_empty());
-    let subcommand = knowledge::subcommand(argv).and_then(|end| argv.get(..=end));
+    let subcommand = knowledge::subcommand(argv).and_then(|words| argv.get(..words));
     let scopes = [
         wanted.map(|prefix| (scope_of(prefix.len(), argv.len()), prefix)),
         Some((Scope::Command, argv)),
