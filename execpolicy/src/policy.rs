@@ -138,10 +138,15 @@ impl Policy {
             let mut hits = Hits::default();
             self.restrictive.find_words(Some(&name), rest, &mut hits);
             hits.certain.retain(|id| certain.insert(*id));
-            hits.certain.sort_unstable();
+            possible.extend(hits.possible);
+            if hits.certain.is_empty() {
+                continue;
+            }
             let path = (name != program).then_some(program);
             matches.extend(self.matches(&hits.certain, &name, &known(rest), path));
-            possible.extend(hits.possible);
+        }
+        if possible.is_empty() {
+            return matches;
         }
         let words: Vec<String> = std::iter::once(program.to_owned()).chain(known(rest)).collect();
         matches.extend(self.possible(possible, &certain, &words));

@@ -33,13 +33,20 @@ pub(crate) fn plainly_absolute(path: &str) -> bool {
 /// Every name under which people could have written a prohibition of this program, the text itself first.
 pub(crate) fn names_of(program: &str) -> Vec<String> {
     let mut names = vec![program.to_owned()];
-    if program.starts_with('/') {
-        names.push(absolute("/", program));
+    if !program.contains('/') {
+        return names;
     }
-    names.push(program_name(program).to_owned());
-    names.extend(last_component(&absolute("/", program)).map(str::to_owned));
-    let mut seen = std::collections::HashSet::new();
-    names.retain(|name| seen.insert(name.clone()));
+    let normal = absolute("/", program);
+    let mut add = |name: &str| {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    };
+    if program.starts_with('/') {
+        add(&normal);
+    }
+    add(program_name(program));
+    last_component(&normal).map(&mut add);
     names
 }
 
