@@ -337,7 +337,8 @@ fn unnamed<'e>(
     let commands = exploration
         .direct()
         .filter(move |within| {
-            !named(within.named_at, reach) && !allowed(policy, &within.words, context, depth)
+            let settled = within.certain && allowed(policy, &within.words, context, depth);
+            !named(within.named_at, reach) && !settled
         })
         .map(|within| shell::join(&shown(&within.words)));
     let unclear = exploration.unclear.iter().cloned();

@@ -259,10 +259,15 @@ impl Search<'_> {
             .take(to)
             .skip(from)
             .map(|word| match word {
-                Word::Literal(text) if holes.iter().any(|hole| text.contains(hole.as_str())) => Word::Unknown,
+                Word::Literal(text) if holes.contains(text) => Word::Unknown,
                 Word::Literal(_) | Word::Unknown => word.clone(),
             })
             .collect();
+        // `sh -c 'rm -rf {}'`: what stands around the hole is known, and is what matters.
+        let filled = |word: &Word| {
+            word.literal().is_some_and(|text| holes.iter().any(|hole| text.contains(hole.as_str())))
+        };
+        let certain = certain && !words.iter().any(filled);
         if words.is_empty() {
             return;
         }
@@ -425,8 +430,8 @@ impl Search<'_> {
         let name = name.to_lowercase();
         let alias = name.starts_with("alias.");
         match value.trim_start().strip_prefix('!') {
-            Some(command) => self.script(command.to_owned(), word, false),
-            None if alias => self.script(format!("git {value}"), word, false),
+            Some(command) => self.script(command.to_owned(), word, item.sure),
+            None if alias => self.script(format!("git {value}"), word, item.sure),
             None if runs_a_program(&name) => self.script(value.to_owned(), word, item.sure),
             None => {}
         }
