@@ -78,7 +78,10 @@ impl<'a> Cursor<'a> {
         length: usize,
         why: impl Into<String>,
     ) -> Result<T, Refusal> {
-        let end = (self.at + length).min(self.text.len());
+        let mut end = (self.at + length).min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end += 1;
+        }
         Err(Box::new(Construct::new(what, self.at..end, why)))
     }
 
