@@ -8,7 +8,7 @@ use super::strict::Command;
 use super::{Directory, Operator};
 
 /// Builtins that change the directory.
-const MOVERS: [&str; 6] = ["cd", "chdir", "pushd", "popd", "dirs", "bye"];
+const MOVERS: [&str; 5] = ["cd", "chdir", "pushd", "popd", "dirs"];
 
 /// Fills in the directories.
 pub(crate) fn assign(commands: &mut [Command]) {
@@ -59,5 +59,43 @@ fn destination(from: &Directory, texts: &[&str]) -> Directory {
         Directory::Initial => Directory::Path((*to).to_owned()),
         Directory::Path(base) => Directory::Path(format!("{}/{to}", base.trim_end_matches('/'))),
         Directory::Unknown => Directory::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::shell::{Dialect, Directory, read};
+
+    #[test]
+    fn only_a_directory_change_that_must_have_happened_counts() {
+        let path = |path: &str| Directory::Path(path.into());
+        for (script, directory) in [
+            ("x", Directory::Initial),
+            ("cd /a && x", path("/a")),
+            ("cd /a && y && x", path("/a")),
+            ("y && cd /a && x", path("/a")),
+            ("cd ./a && cd ../b && x", path("./a/../b")),
+            ("cd /a && cd ./b && x", path("/a/./b")),
+            ("cd .. && x", path("..")),
+            ("cd /a; cd /b && x", path("/b")),
+            ("cd /a > f && x", path("/a")),
+            ("cd a && x", Directory::Unknown),
+            ("cd && x", Directory::Unknown),
+            ("cd - && x", Directory::Unknown),
+            ("cd -P /a && x", Directory::Unknown),
+            ("cd /a; x", Directory::Unknown),
+            ("cd /a || x", Directory::Unknown),
+            ("cd /a || y && x", Directory::Unknown),
+            ("y || cd /a && x", Directory::Unknown),
+            ("cd /a | y && x", Directory::Unknown),
+            ("y | cd /a && x", Directory::Unknown),
+            ("cd /a; cd ./b && x", Directory::Unknown),
+            ("pushd /a && x", Directory::Unknown),
+        ] {
+            let read = read(script, Dialect::Bash);
+            assert!(read.is_plain(), "{script}");
+            let last = read.commands.last().map(|command| command.directory.clone());
+            assert_eq!(last, Some(directory), "{script}");
+        }
     }
 }
