@@ -71,7 +71,9 @@ impl Failure {
 
     /// Adds lines that show the place in question; they are clean text.
     pub(crate) fn with_lines(mut self, lines: &str) -> Self {
-        self.message = format!("{}\n{lines}", self.message);
+        if !lines.is_empty() {
+            self.message = format!("{}\n{lines}", self.message);
+        }
         self
     }
 

@@ -146,7 +146,7 @@ fn a_rule_file_cannot_take_the_machine() -> Result<()> {
         for (name, text) in BOMBS {
             let rules = file(place, "bomb.rules", text)?;
             let finished = execpolicy(place, &["check", "-r", &rules, "git"])?;
-            refused(&finished, 1, &["bomb.rules"]).with_context(|| format!("{name}"))?;
+            refused(&finished, 1, &["bomb.rules"]).with_context(|| (*name).to_owned())?;
         }
         for deep in [
             "[".repeat(200_000),

@@ -34,10 +34,9 @@ pub(crate) fn execpolicy(command: &ExecpolicyCommand) -> ExitCode {
 impl From<RulesError> for Failure {
     fn from(error: RulesError) -> Self {
         let help = error.help();
-        match error {
-            RulesError::Rules(error) => Self::of(Blame::Invalid, &error, help).with_lines(&error.snippet),
-            other => Self::of(Blame::Invalid, &other, help),
-        }
+        let snippet =
+            if let RulesError::Rules(error) = &error { error.snippet.clone() } else { String::new() };
+        Self::of(Blame::Invalid, &error, help).with_lines(&snippet)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `codex execpolicy test`: the unit tests of a policy, and which rules they reach.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use execpolicy::Request;
@@ -43,17 +43,17 @@ struct Tally {
 }
 
 impl Tally {
-    fn run(&mut self, path: &PathBuf, arguments: &TestArguments) -> Result<(), Failure> {
+    fn run(&mut self, path: &Path, arguments: &TestArguments) -> Result<(), Failure> {
         let text = read_text(path, MAX_TEST_FILE)?;
         let file = TestFile::parse(&text).map_err(|error| wrong(path, &text, &error))?;
-        let folder = path.parent().unwrap_or(std::path::Path::new(""));
+        let folder = path.parent().unwrap_or(Path::new(""));
         let named: Vec<PathBuf> =
             arguments.rules.iter().cloned().chain(file.rules.iter().map(|name| folder.join(name))).collect();
         let rules = Rules::load(&named)?;
         self.rules.extend(rules.policy.rules().iter().map(|rule| rule.origin.to_string()));
         let surroundings = Surroundings::new(&default_context())?;
         let report = file.run(&text, &rules.policy, &surroundings.context(Request::Default, None));
-        self.files.push((path.clone(), report));
+        self.files.push((path.to_owned(), report));
         Ok(())
     }
 
@@ -123,13 +123,13 @@ fn default_context() -> ContextArguments {
     }
 }
 
-fn wrong(path: &std::path::Path, text: &str, error: &TestFileError) -> Failure {
+fn wrong(path: &Path, text: &str, error: &TestFileError) -> Failure {
     let shown = policies::escape(path);
     let place = match error {
         TestFileError::Syntax(error) => error.span().map(|span| {
             text.bytes().take(span.start).filter(|byte| *byte == b'\n').count().saturating_add(1)
         }),
-        _ => None,
+        TestFileError::Empty | TestFileError::Command { .. } | _ => None,
     };
     let place = place.map_or_else(|| shown.clone(), |line| format!("{shown}:{line}"));
     Failure::new(

@@ -71,9 +71,7 @@ pub(super) fn judge(policy: &Policy, part: &Part, context: &Context<'_>) -> Judg
             span: part.span.clone(),
         });
     }
-    judgement
-        .demands
-        .sort_by(|one, other| (other.decision, other.prefix.len()).cmp(&(one.decision, one.prefix.len())));
+    judgement.demands.sort_by_key(|demand| std::cmp::Reverse((demand.decision, demand.prefix.len())));
     judgement
 }
 

@@ -203,7 +203,7 @@ impl Exploration {
                 in_script: true,
                 feed: match dissect::feed(&script, command) {
                     Feed::Nothing if piped => Feed::Unknown,
-                    feed => feed,
+                    feed @ (Feed::Nothing | Feed::Text(_) | Feed::Unknown) => feed,
                 },
                 depth: outer.depth.saturating_add(1),
             };

@@ -147,7 +147,7 @@ impl Workplace {
         let deadline = Instant::now() + TIMEOUT;
         while child.try_wait().unwrap().is_none() {
             if Instant::now() > deadline {
-                child.kill().unwrap();
+                end(&child);
                 child.wait().unwrap();
                 return None;
             }
@@ -159,6 +159,8 @@ impl Workplace {
             std::thread::sleep(Duration::from_millis(1));
             started = std::fs::read_to_string(&log).unwrap();
         }
+        // Loops in pipelines and in the background outlive the shell.
+        end(&child);
         std::fs::remove_file(&log).unwrap();
         let started = started.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let files = std::fs::read_dir(&cwd).unwrap();
@@ -168,4 +170,11 @@ impl Workplace {
         let errors = String::from_utf8_lossy(&std::fs::read(&errors).unwrap_or_default()).into_owned();
         Some(Outcome { started, files, errors })
     }
+}
+
+/// Ends everything that a shell started: it leads a process group of its own, which lives on in its members.
+fn end(child: &std::process::Child) {
+    let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+    // Without members there is no group left.
+    rustix::process::kill_process_group(group, rustix::process::Signal::KILL).ok();
 }

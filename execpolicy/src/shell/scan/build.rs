@@ -68,6 +68,27 @@ impl Building {
         self.word.is_some()
     }
 
+    /// Whether nothing of a command was read yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.word.is_none() && self.words.is_empty() && self.opened.is_none()
+    }
+
+    /// Makes several words of the one that is being built: all but the last alternative are complete with the
+    /// suffix, the last goes on being built. False where the word is no argument or not known.
+    pub(super) fn branch(&mut self, alternatives: &[&str], suffix: &str, start: usize) -> bool {
+        let usable = self.opened.is_none() && self.header.is_none() && self.skip == 0;
+        let prefix = self.word.as_ref().map_or(Some(""), |word| word.known.then_some(word.text.as_str()));
+        let (Some(prefix), Some((last, others)), true) = (prefix, alternatives.split_last(), usable) else {
+            return false;
+        };
+        let complete: Vec<Word> =
+            others.iter().map(|other| Word::Literal(format!("{prefix}{other}{suffix}"))).collect();
+        self.start.get_or_insert(start);
+        self.words.extend(complete);
+        self.partial(start).text.push_str(last);
+        true
+    }
+
     /// Whether all there is, is one word: a function may be defined.
     pub(super) fn is_name(&self) -> bool {
         self.words.len() + usize::from(self.word.is_some()) <= 1

@@ -21,9 +21,14 @@ impl Scanner<'_> {
             b'[' if self.frame.building.in_word() || !self.ends_word(1) => self.unknown_byte(start),
             b'~' if !self.frame.building.in_word() => self.unknown_byte(start),
             b'=' if self.dialect == Dialect::Zsh && !self.frame.building.in_word() && !self.ends_word(1) => {
-                self.unknown_byte(start);
+                // `=rm` is the path of `rm`: as the name of a command that is `rm`.
+                if self.frame.building.is_empty() {
+                    self.at += 1;
+                } else {
+                    self.unknown_byte(start);
+                }
             }
-            b'{' if self.braces_expand() => self.unknown_byte(start),
+            b'{' if self.dialect != Dialect::Dash && self.braces_expand() => self.braces(start),
             _ => {
                 if let Some(c) = self.char() {
                     self.frame.building.push(c, start);
@@ -102,6 +107,23 @@ impl Scanner<'_> {
             self.peek(ahead),
             None | Some(b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'<' | b'>' | b')')
         )
+    }
+
+    /// Braces that make several words: plain alternatives become these, anything else is unknown.
+    fn braces(&mut self, start: usize) {
+        let rest = self.text.get(self.at + 1..).unwrap_or_default();
+        let split =
+            rest.split_once('}').filter(|(inner, _)| inner.contains(',') && inner.chars().all(is_plain));
+        let Some((inner, behind)) = split else { return self.unknown_byte(start) };
+        let suffix: String = behind.chars().take_while(|c| *c != ',' && is_plain(*c)).collect();
+        let ends = behind.get(suffix.len()..).and_then(|rest| rest.bytes().next());
+        let whole =
+            matches!(ends, None | Some(b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'<' | b'>' | b')'));
+        let alternatives: Vec<&str> = inner.split(',').collect();
+        if !whole || !self.frame.building.branch(&alternatives, &suffix, start) {
+            return self.unknown_byte(start);
+        }
+        self.at += inner.len() + 2;
     }
 
     /// Whether one word may become several here: `{a,b}`, `{1..3}`.
@@ -275,4 +297,9 @@ impl Scanner<'_> {
         self.frame.building.open(kind, descriptor.map(|(fd, _)| fd), start);
         self.at += length;
     }
+}
+
+/// Whether a character is nothing but itself, also within braces.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, ',' | '-' | '_' | '/' | '+' | ':' | '=' | '@' | '%')
 }
