@@ -9,6 +9,7 @@ mod builtins;
 mod collector;
 mod error;
 mod examples;
+mod facts;
 mod fault;
 mod guards;
 pub(crate) mod host;
@@ -23,7 +24,6 @@ use starlark::environment::{Globals, GlobalsBuilder, Module};
 use starlark::eval::{BeforeStmtFunc, BeforeStmtFuncDyn, Evaluator};
 use starlark::syntax::{AstModule, Dialect};
 use starlark::values::any::StarlarkAny;
-use starlark::values::none::NoneType;
 
 pub(crate) use self::builtins::FUNCTIONS;
 pub(crate) use self::collector::{Data, byte_range};
@@ -81,16 +81,6 @@ const HEAP_EXHAUSTED: &str = "Heap memory limit";
 /// Extended, with f-strings and without `load`.
 const DIALECT: Dialect = Dialect { enable_f_strings: true, enable_load: false, ..Dialect::Extended };
 
-/// All that a file of [`Workload::Data`] can name. The standard functions take longer to set up than such a
-/// file takes to evaluate: each has its documentation parsed.
-static DATA_GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
-    let mut builder = GlobalsBuilder::new().with(builtins::rule_functions);
-    builder.set("True", true);
-    builder.set("False", false);
-    builder.set("None", NoneType);
-    builder.build()
-});
-
 static GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
     GlobalsBuilder::standard().with(guards::guarded_functions).with(builtins::rule_functions).build()
 });
@@ -106,12 +96,21 @@ pub fn load(name: &str, text: &str, earlier: &Policy, limits: &Limits) -> Result
     on_enough_stack(&Source { name, text }, limits, |ast, source| evaluate(ast, source, earlier, limits))
 }
 
-/// Whether a file can safely be evaluated in this process.
+/// Evaluates a rule file that is [`Workload::Data`], which is safe in any process; `None` for another, which
+/// [`load`] evaluates, best in a process of its own.
 ///
 /// # Errors
-/// The file does not parse: [`load`] would give the same error, and is safe then.
-pub fn workload(name: &str, text: &str, limits: &Limits) -> Result<Workload, RuleFileError> {
-    on_enough_stack(&Source { name, text }, limits, |ast, source| Ok(workload::of(&ast, source.text)))
+/// As [`load`].
+pub fn load_data(
+    name: &str,
+    text: &str,
+    earlier: &Policy,
+    limits: &Limits,
+) -> Result<Option<RuleSet>, RuleFileError> {
+    on_enough_stack(&Source { name, text }, limits, |ast, source| match workload::of(&ast, source.text) {
+        Workload::Data => evaluate(ast, source, earlier, limits).map(Some),
+        Workload::Program => Ok(None),
+    })
 }
 
 /// Parses a file that keeps all bounds on its text and hands on its tree, on a thread of its own unless the
@@ -164,8 +163,14 @@ fn evaluate(
 
 /// Evaluates without trying the examples.
 fn declare(ast: AstModule, source: &Source<'_>, limits: &Limits) -> Result<Declared, RuleFileError> {
-    let collector = StarlarkAny::new(Collector::new(source.name, *limits));
     let workload = workload::of(&ast, source.text);
+    if workload == Workload::Data {
+        let collector = Collector::new(source.name, *limits);
+        if facts::declare(&ast, &collector).is_some() {
+            return Ok(std::mem::take(&mut *collector.declared()));
+        }
+    }
+    let collector = StarlarkAny::new(Collector::new(source.name, *limits));
     let evaluated = run(ast, workload, &collector);
     let declared = std::mem::take(&mut *collector.declared());
     if let Some((call, fault)) = &declared.fault {
@@ -185,13 +190,7 @@ pub(crate) fn data(name: &str, text: &str) -> Result<Option<Data>, RuleFileError
 }
 
 fn run(mut ast: AstModule, workload: Workload, collector: &StarlarkAny<Collector>) -> starlark::Result<()> {
-    let globals = match workload {
-        Workload::Data => &*DATA_GLOBALS,
-        Workload::Program => {
-            ast.replace_binary_operators(&guards::replaced_operators());
-            &*GLOBALS
-        }
-    };
+    ast.replace_binary_operators(&guards::replaced_operators());
     let limits = collector.limits;
     Module::with_temp_heap(|module| {
         let mut evaluator = Evaluator::new(&module);
@@ -203,7 +202,7 @@ fn run(mut ast: AstModule, workload: Workload, collector: &StarlarkAny<Collector
             let watch = HeapWatch { bytes: limits.heap_bytes };
             evaluator.before_stmt_for_dap(BeforeStmtFunc::from_dyn(Box::new(watch)));
         }
-        evaluator.eval_module(ast, globals).map(|_| ())
+        evaluator.eval_module(ast, &GLOBALS).map(|_| ())
     })
 }
 

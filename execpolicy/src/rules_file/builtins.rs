@@ -60,6 +60,29 @@ pub(super) fn rule_functions(builder: &mut GlobalsBuilder) {
     }
 }
 
+/// Makes a call without the interpreter. `arguments` are those of [`FUNCTIONS`], in that order; `None` when one
+/// that has to be there is missing.
+pub(super) fn apply<'v>(
+    function: &str,
+    call: &Call<'_>,
+    arguments: &[Option<Value<'v>>],
+) -> Option<Result<(), Fault>> {
+    Some(match (function, arguments) {
+        (
+            "prefix_rule",
+            &[Some(pattern), decision, r#match, not_match, justification, canonical_matching],
+        ) => {
+            let given = Given { pattern, decision, r#match, not_match, justification, canonical_matching };
+            add_prefix_rules(call, given)
+        }
+        ("network_rule", &[Some(host), Some(protocol), Some(decision), justification]) => {
+            add_network_rule(call, host, protocol, decision, justification)
+        }
+        ("host_executable", &[Some(name), Some(paths)]) => add_host_executable(call, name, paths),
+        _ => return None,
+    })
+}
+
 /// The arguments of `prefix_rule` as they came.
 struct Given<'v> {
     pattern: Value<'v>,

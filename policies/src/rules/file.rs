@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use execpolicy::rules_file::{self, Workload};
-use execpolicy::{Limits, Policy, RuleFileError, RuleSet};
+use execpolicy::{Limits, Policy, RuleFileError, RuleSet, rules_file};
 
 use super::contain::{self, ContainError};
 use crate::display::escape;
@@ -82,13 +81,11 @@ impl RulesError {
 pub fn load_rule_file(path: &Path, earlier: &Policy) -> Result<RuleSet, RulesError> {
     let text = read(path)?;
     let name = path.to_string_lossy();
-    match rules_file::workload(&name, &text, &Limits::default())? {
-        Workload::Data => Ok(rules_file::load(&name, &text, earlier, &Limits::default())?),
-        Workload::Program => {
-            let stopped = |source| RulesError::Stopped { path: path.to_owned(), source };
-            Ok(contain::evaluate(&name, &text, earlier).map_err(stopped)??)
-        }
+    if let Some(rules) = rules_file::load_data(&name, &text, earlier, &Limits::default())? {
+        return Ok(rules);
     }
+    let stopped = |source| RulesError::Stopped { path: path.to_owned(), source };
+    Ok(contain::evaluate(&name, &text, earlier).map_err(stopped)??)
 }
 
 fn read(path: &Path) -> Result<String, RulesError> {
