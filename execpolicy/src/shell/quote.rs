@@ -30,8 +30,11 @@ pub fn join(argv: &[String]) -> String {
     out
 }
 
+/// Reserved words, numbers, and names with a character that tree-sitter-bash expects in assignments only.
 fn must_quote_name(name: &str) -> bool {
-    strict::is_reserved(name) || name.bytes().all(|byte| byte.is_ascii_digit())
+    strict::is_reserved(name)
+        || name.bytes().all(|byte| byte.is_ascii_digit())
+        || name.contains(['+', ':', ','])
 }
 
 /// Single quotes around everything but single quotes, which stand in double ones: no shell option changes
