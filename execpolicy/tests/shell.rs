@@ -202,3 +202,13 @@ fn long_and_deep_text_is_opaque_and_read_in_no_time() {
     assert_eq!(script.constructs[0].what, ConstructKind::TooBig);
     assert!(!script.commands.is_empty());
 }
+
+#[test]
+fn a_long_file_in_a_here_document_is_text() {
+    let code = "if (f(x[0])) { g(`a`, b[1] | c); }\n".repeat(2_000);
+    let script = read(&format!("cat > a.js <<'EOF'\n{code}EOF\nnode a.js\n"), Dialect::Bash);
+    assert!(script.parsed, "{:?}", script.constructs);
+    assert_eq!(argvs(&script), [vec!["cat"], vec!["node", "a.js"]]);
+    let script = read(&format!("cat > a.js <<EOF\n{code}$(rm -rf x)\nEOF\n"), Dialect::Bash);
+    assert!(argvs(&script).contains(&vec!["rm".to_owned(), "-rf".to_owned(), "x".to_owned()]));
+}

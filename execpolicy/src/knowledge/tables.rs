@@ -1,6 +1,7 @@
 //! Reading the tables that are compiled in. Rows keep their line, so that a finding can name it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -48,12 +49,20 @@ struct Rows<T> {
 /// The rows of a table with their places, in order.
 pub(crate) fn parse<T: DeserializeOwned>(table: Table) -> Result<Vec<(T, Origin)>, toml::de::Error> {
     let rows: Rows<T> = toml::from_str(table.text)?;
-    Ok(rows
-        .row
-        .into_iter()
-        .map(|row| (Origin::new(table.name, line(table.text, row.span().start)), row.into_inner()))
-        .map(|(origin, row)| (row, origin))
-        .collect())
+    let file: Arc<str> = table.name.into();
+    // Rows come in the order of the text, so each line is counted once.
+    let (mut byte, mut line) = (0, 1);
+    let place = |row: Spanned<T>| {
+        let to = row.span().start;
+        line += newlines(table.text.get(byte..to).unwrap_or_default());
+        byte = to;
+        (row.into_inner(), Origin::new(Arc::clone(&file), line))
+    };
+    Ok(rows.row.into_iter().map(place).collect())
+}
+
+fn newlines(text: &str) -> u32 {
+    u32::try_from(text.bytes().filter(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX)
 }
 
 /// The rows of several tables.
@@ -63,12 +72,6 @@ pub(crate) fn load<T: DeserializeOwned>(tables: &[Table]) -> Vec<(T, Origin)> {
         .iter()
         .flat_map(|table| parse(*table).unwrap_or_else(|error| panic!("{}: {error}", table.name)))
         .collect()
-}
-
-/// The line of a byte, from 1.
-fn line(text: &str, byte: usize) -> u32 {
-    let before = text.bytes().take(byte).filter(|b| *b == b'\n').count();
-    u32::try_from(before).unwrap_or(u32::MAX - 1) + 1
 }
 
 /// Rows by the commands that they speak of; a row may speak of several.

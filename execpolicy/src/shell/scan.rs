@@ -11,6 +11,7 @@ mod pieces;
 use std::collections::HashSet;
 
 use super::{Dialect, Operator, SimpleCommand};
+use crate::Span;
 use build::{Building, Pending};
 
 /// Substitutions inside of each other that are followed. Deeper ones are read as flat text.
@@ -29,6 +30,23 @@ pub(super) struct Found {
     pub(super) unbalanced: bool,
     /// Whether it is nested deeper than is followed.
     pub(super) too_deep: bool,
+    /// Bodies of here-documents that are text and nothing else.
+    literal_bodies: Vec<Span>,
+}
+
+/// The script with spaces for the bodies of here-documents that are mere text: files that are written this
+/// way are long, and their brackets are not the shell's.
+pub(super) fn without_literal_bodies(script: &str, dialect: Dialect) -> String {
+    let mut bytes = script.as_bytes().to_vec();
+    for body in scan(script, 0, dialect).literal_bodies {
+        for byte in bytes.get_mut(body).unwrap_or_default() {
+            if *byte != b'\n' {
+                *byte = b' ';
+            }
+        }
+    }
+    // Whole characters became spaces, so it is still text.
+    String::from_utf8(bytes).unwrap_or_else(|_| script.to_owned())
 }
 
 /// Finds the commands of a script. Positions are counted from `base`.

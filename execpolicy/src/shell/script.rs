@@ -147,27 +147,28 @@ pub fn read(script: &str, dialect: Dialect) -> Script {
     if script.len() > MAX_SCRIPT_BYTES {
         return too_big(script, dialect);
     }
+    let commands = match strict::read(script, dialect) {
+        Ok(commands) => commands,
+        Err(construct) => {
+            let tree = tree::parse(&scan::without_literal_bodies(script, dialect));
+            let parsed = tree.as_ref().is_some_and(tree::Tree::is_clean);
+            let commands = found(script, dialect, tree.as_ref());
+            return Script { commands, constructs: vec![*construct], parsed };
+        }
+    };
     let tree = tree::parse(script);
     let parsed = tree.as_ref().is_some_and(tree::Tree::is_clean);
-    let mut constructs = Vec::new();
-    match strict::read(script, dialect) {
-        Ok(mut commands) => {
-            constructs.extend(builtins::findings(&commands, dialect));
-            if constructs.is_empty() {
-                constructs.extend(tree::disagreement(tree.as_ref(), &commands));
-            }
-            directory::assign(&mut commands);
-            let commands = commands.into_iter().map(strict::Command::into_simple).collect();
-            if constructs.is_empty() {
-                return Script { commands, constructs, parsed };
-            }
-            Script { commands: merge(commands, found(script, dialect, tree.as_ref())), constructs, parsed }
-        }
-        Err(construct) => {
-            constructs.push(*construct);
-            Script { commands: found(script, dialect, tree.as_ref()), constructs, parsed }
-        }
+    let mut constructs: Vec<Construct> = builtins::findings(&commands, dialect).into_iter().collect();
+    if constructs.is_empty() {
+        constructs.extend(tree::disagreement(tree.as_ref(), &commands));
     }
+    let mut commands = commands;
+    directory::assign(&mut commands);
+    let mut commands: Vec<SimpleCommand> = commands.into_iter().map(strict::Command::into_simple).collect();
+    if !constructs.is_empty() {
+        commands = merge(commands, found(script, dialect, tree.as_ref()));
+    }
+    Script { commands, constructs, parsed }
 }
 
 /// A script that is longer than is read: its beginning is searched, and nothing is known of it.

@@ -84,8 +84,10 @@ impl Scanner<'_> {
             let body = self.text.get(begin..end).unwrap_or_default();
             self.at = at;
             self.fill_in(&document, body);
-            if !document.quoted {
-                let base = self.position(begin);
+            let base = self.position(begin);
+            if document.quoted {
+                self.found.literal_bodies.push(base..base + body.len());
+            } else {
                 self.read_body(body, base);
             }
         }
