@@ -13,6 +13,8 @@
 
 use std::time::{Duration, Instant};
 
+#[path = "fuzz/rule_text.rs"]
+mod rule_text;
 #[path = "fuzz/shell_text.rs"]
 mod shell_text;
 
@@ -22,8 +24,8 @@ const SECONDS: u64 = 5;
 /// The longest input: short ones find more per second.
 const LONGEST: usize = 2_000;
 
-/// Pieces that shells find interesting.
-const PIECES: [&str; 56] = [
+/// Pieces that shells and rule files find interesting.
+const PIECES: &[&str] = &[
     "'",
     "\"",
     "\\",
@@ -80,6 +82,21 @@ const PIECES: [&str; 56] = [
     "[[",
     "{a,b}",
     "a",
+    "prefix_rule(",
+    "pattern=[\"git\", ",
+    "decision=\"prompt\"",
+    "canonical_matching=True",
+    "network_rule(\"h\", \"http\", \"deny\")\n",
+    "host_executable(\"git\", [\"/usr/bin/git\"])\n",
+    "match=[\"git a\"]",
+    "X = [",
+    "'''",
+    "\\x41",
+    "\\u00e9",
+    "# ",
+    "\u{feff}",
+    "0x1",
+    "f\"{",
 ];
 
 fn number(name: &str) -> Option<u64> {
@@ -150,4 +167,9 @@ fn run(target: fn(&[u8]), corpus: &str) {
 #[test]
 fn shell_text() {
     run(shell_text::shell_text, "shell");
+}
+
+#[test]
+fn rule_text() {
+    run(rule_text::rule_text, "rules");
 }

@@ -4,6 +4,8 @@ use super::dissect::{Dissection, Part};
 use super::judge::{Danger, Demand, Judgement};
 use super::reason::{self, Unasked};
 use crate::amendment::{self, Candidate};
+use crate::command::Word;
+use crate::knowledge;
 use crate::shell;
 use crate::summary::{self, Joined, Summary};
 use crate::{
@@ -89,10 +91,13 @@ impl<'c> Draft<'c> {
         self.tighten(decision);
         let said = !judgement.demands.is_empty() || !judgement.dangers.is_empty();
         if !said || decision == Decision::Forbidden {
+            // It decides nothing; whoever is asked may like to know.
+            let safe = knowledge::known_safe(&Word::all(&part.argv)).filter(|_| part.writes.is_empty());
+            let why = safe.map_or_else(|| why.clone(), |safe| format!("{why} (it {})", safe.why));
             self.findings.push(Finding {
                 command: part.argv.clone(),
                 by: By::Heuristic,
-                source: None,
+                source: safe.map(|safe| safe.origin.clone()),
                 decision,
                 why,
                 span: part.span.clone(),
