@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::display::visible;
 use crate::{
     Amendment, ApprovalPolicy, By, Context, Decision, Finding, Origin, PatternToken, Placement, Policy,
     PrefixRule, RuleSet, Scope, Spelling, Verdict, format, shell,
@@ -236,30 +237,4 @@ fn offer(f: &mut fmt::Formatter<'_>, amendment: &Amendment) -> fmt::Result {
         writeln!(f, "      also allows: {}", visible(other))?;
     }
     Ok(())
-}
-
-/// Text from a command, with everything in it that a terminal would act on, or that reads in another order
-/// than it stands, made visible.
-pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            hidden if hidden.is_control() || is_invisible(hidden) => {
-                out.push_str(&hidden.escape_unicode().to_string());
-            }
-            plain => out.push(plain),
-        }
-    }
-    out
-}
-
-/// Format characters: directions, joiners, marks and tags that show nothing themselves. Unicode Standard,
-/// general category Cf, and the blank letters that pass for nothing.
-fn is_invisible(char: char) -> bool {
-    matches!(u32::from(char),
-        0xAD | 0x34F | 0x600..=0x605 | 0x61C | 0x6DD | 0x70F | 0x115F | 0x1160 | 0x17B4 | 0x17B5
-        | 0x180B..=0x180E | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F
-        | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
 }

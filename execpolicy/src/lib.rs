@@ -10,6 +10,7 @@ pub mod check_report;
 pub mod command;
 pub mod context;
 mod decision;
+pub mod display;
 mod evaluate;
 pub mod explain;
 pub mod format;

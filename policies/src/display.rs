@@ -7,6 +7,8 @@
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 
+use execpolicy::display::is_hidden;
+
 /// The most characters of foreign text that one message repeats; longer text ends in `…`.
 pub(crate) const SHOWN_CHARS: usize = 120;
 
@@ -60,18 +62,9 @@ fn push_escaped(shown: &mut String, character: char) {
         '\\' => shown.push_str("\\\\"),
         '\n' | '\r' | '\t' => shown.extend(character.escape_default()),
         '`' => shown.extend(character.escape_unicode()),
-        _ if character.is_control() || is_invisible(character) => shown.extend(character.escape_unicode()),
+        _ if is_hidden(character) => shown.extend(character.escape_unicode()),
         _ => shown.push(character),
     }
-}
-
-/// Whether a character takes no width, reorders its neighbours or breaks the line (Unicode categories Cf, Zl
-/// and Zp as far as terminals act on them).
-fn is_invisible(character: char) -> bool {
-    matches!(character,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

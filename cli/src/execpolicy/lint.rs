@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use execpolicy::explain::visible;
+use execpolicy::display::visible;
 
 use super::arguments::LintArguments;
 use super::{Rules, print_json};

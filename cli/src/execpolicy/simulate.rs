@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use execpolicy::Request;
-use execpolicy::explain::visible;
+use execpolicy::display::visible;
 use execpolicy::simulate::{Change, Recorded, Simulation};
 
 use super::arguments::SimulateArguments;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use execpolicy::Request;
-use execpolicy::explain::visible;
+use execpolicy::display::visible;
 use execpolicy::policy_test::{TestFile, TestFileError, TestReport};
 use serde_json::json;
 

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::display::{is_hidden, visible, visible_up_to};
+
 /// The width of the source excerpt; longer lines are cut around the place in question.
 const SNIPPET_COLUMNS: usize = 100;
 /// The longest piece of a file's own text that a message repeats.
@@ -63,12 +65,12 @@ impl Source<'_> {
         let (line, column) = self.position(bytes.start);
         let (end_line, end_column) = self.position(bytes.end.max(bytes.start));
         RuleFileError {
-            file: escape(self.name, usize::MAX),
+            file: visible(self.name),
             line,
             column,
             end_line,
             end_column,
-            message: escape(&message.into(), usize::MAX),
+            message: visible(&message.into()),
             help,
             snippet: self.snippet(&bytes, line, column),
         }
@@ -89,7 +91,7 @@ impl Source<'_> {
             .map_or(1, |text| text.lines().next().map_or(1, |first| first.chars().count()));
         let column = to_index(column);
         let skipped = column.saturating_sub(SNIPPET_COLUMNS / 2);
-        let shown: String = text.chars().skip(skipped).take(SNIPPET_COLUMNS).map(visible).collect();
+        let shown: String = text.chars().skip(skipped).take(SNIPPET_COLUMNS).map(one_column).collect();
         let indent = column.saturating_sub(skipped);
         let carets = length.max(1).min(SNIPPET_COLUMNS.saturating_sub(indent).max(1));
         let gutter = " ".repeat(line.to_string().len());
@@ -102,50 +104,18 @@ fn to_index(from_one: u32) -> usize {
 }
 
 /// One column for one character, so that the carets stay below what they point at.
-fn visible(c: char) -> char {
-    if hides(c) { '\u{fffd}' } else { c }
-}
-
-/// Whether printing this character could move the cursor, reorder the line or show nothing.
-pub(crate) fn hides(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// Text as it may be printed: what hides or reorders is written as its code point, and what is longer than
-/// `limit` characters is cut.
-pub(crate) fn escape(text: &str, limit: usize) -> String {
-    let mut out = String::new();
-    for (at, c) in text.chars().enumerate() {
-        if at == limit {
-            out.push('…');
-            break;
-        }
-        if hides(c) {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
+fn one_column(c: char) -> char {
+    if is_hidden(c) { '\u{fffd}' } else { c }
 }
 
 /// A piece of the file for a message: escaped, cut and in backticks.
 pub(crate) fn quoted(text: &str) -> impl fmt::Display + use<> {
-    format!("`{}`", escape(text, QUOTED_CHARS))
+    format!("`{}`", visible_up_to(text, QUOTED_CHARS))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Source, escape};
-
-    #[test]
-    fn text_of_the_file_cannot_forge_the_report() {
-        assert_eq!(escape("a\u{202e}b\r\n\u{1b}[2J", 80), "a\\u{202e}b\\u{d}\\u{a}\\u{1b}[2J");
-        assert_eq!(escape("abcdef", 3), "abc…");
-    }
+    use super::Source;
 
     #[test]
     fn positions_count_characters_from_one() {

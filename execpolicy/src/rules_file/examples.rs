@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::collector::{Declared, Examples, Fault};
-use super::error::escape;
+use crate::display::visible_up_to;
 use crate::policy::{Policy, Resolution};
 use crate::rule::{HostExecutable, PrefixRule, RuleSet};
 
@@ -63,5 +63,5 @@ fn hint(argv: &[String], host_executables: &BTreeMap<String, HostExecutable>) ->
 fn shown(argv: &[String]) -> String {
     let words: Vec<&str> = argv.iter().map(String::as_str).collect();
     let joined = shlex::Quoter::new().allow_nul(true).join(words).unwrap_or_default();
-    escape(&joined, SHOWN_CHARS)
+    visible_up_to(&joined, SHOWN_CHARS)
 }

@@ -28,7 +28,7 @@ use starlark::values::any::StarlarkAny;
 pub(crate) use self::builtins::FUNCTIONS;
 pub(crate) use self::collector::{Data, byte_range};
 pub use self::error::RuleFileError;
-pub(crate) use self::error::{Source, escape, hides};
+pub(crate) use self::error::Source;
 pub use self::workload::Workload;
 use crate::policy::Policy;
 use crate::rule::RuleSet;

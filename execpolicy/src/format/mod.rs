@@ -4,8 +4,9 @@
 
 mod calls;
 
+use crate::display::{is_hidden, visible_up_to};
 use crate::rule::{HostExecutable, NetworkRule, PatternToken, PrefixRule, Protocol, RuleSet, Spelling};
-use crate::rules_file::{self, RuleFileError, Source, escape, hides};
+use crate::rules_file::{self, RuleFileError, Source};
 use crate::{Decision, Limits};
 
 /// The longest line before a call is broken into one argument a line.
@@ -44,7 +45,7 @@ pub fn print_rule(rule: &PrefixRule) -> String {
 
 /// The beginning of a prefix rule, on one line, for messages.
 pub(crate) fn rule_on_one_line(rule: &PrefixRule) -> String {
-    escape(&call_of(rule).on_one_line(), COLUMNS)
+    visible_up_to(&call_of(rule).on_one_line(), COLUMNS)
 }
 
 fn call_of(rule: &PrefixRule) -> LiteralCall {
@@ -213,8 +214,8 @@ fn quote(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if hides(c) && u32::from(c) > 0xffff => out.push_str(&format!("\\U{:08x}", u32::from(c))),
-            c if hides(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if is_hidden(c) && u32::from(c) > 0xffff => out.push_str(&format!("\\U{:08x}", u32::from(c))),
+            c if is_hidden(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => out.push(c),
         }
     }
