@@ -1,7 +1,49 @@
-//! *May this command run?* Rules, shell text and heuristics become a [`Verdict`].
+//! *May this command run?* Rules, shell text and tables of knowledge become a [`Verdict`].
 //!
-//! Pure: nothing here opens a file, reads the clock or the environment, talks to the network or waits.
-//! The same command, rules and context give the same verdict.
+//! ```
+//! use execpolicy::{ApprovalPolicy, Context, Decision, Limits, Placement, Policy, Request, Sandboxing, WritableRoots};
+//!
+//! let rules = "prefix_rule(pattern=['git', 'status'])";
+//! let mut policy = Policy::default();
+//! policy.add(execpolicy::rules_file::load("my.rules", rules, &policy, &Limits::default())?);
+//!
+//! let workspace = WritableRoots(vec!["/home/me/project".into()]);
+//! let context = Context {
+//!     approval: ApprovalPolicy::OnRequest,
+//!     sandboxing: Sandboxing::Restricted,
+//!     request: Request::Default,
+//!     cwd: "/home/me/project",
+//!     programs: &workspace,
+//!     wanted_prefix: None,
+//! };
+//! let judge = |script: &str| policy.evaluate(&["bash", "-lc", script].map(str::to_owned), &context);
+//!
+//! let verdict = judge("git status && git status -s");
+//! assert_eq!((verdict.decision, verdict.sandbox), (Decision::Allow, Placement::Outside));
+//! let verdict = judge("git status | (rm -rf build)");
+//! assert_eq!((verdict.decision, verdict.sandbox), (Decision::Prompt, Placement::Inside));
+//! # Ok::<(), execpolicy::RuleFileError>(())
+//! ```
+//!
+//! # Invariants
+//! - Pure: nothing here opens a file, reads the clock or the environment, talks to the network or waits. The
+//!   same command, rules and context give the same verdict.
+//! - The strictest wins. No order of rules or files weakens a decision, and no added rule loosens what another
+//!   one restricts.
+//! - Allowing takes proof, restricting takes a sign. A rule allows only commands that the named shell provably
+//!   starts with these words, of programs that the sandboxed side cannot replace, and no further than its own
+//!   words reach. Rules that restrict, and danger, are looked for everywhere in the text.
+//! - What cannot be read is dangerous; a rule file with an error gives no rules.
+//! - Bounded: commands, scripts, rule files, nesting and what is looked through have limits, named constants
+//!   or [`Limits`]. Beyond a limit the strict answer holds.
+//! - Foreign text in messages is made visible ([`display`]).
+//!
+//! # Map
+//! - Rules: [`rule`], [`rules_file`] (Starlark), [`requirements_rules`] (TOML), [`policy`] (index and matching),
+//!   [`network_hosts`], [`check_report`]
+//! - Commands: [`command`], [`shell`] (text to commands), [`knowledge`] (tables about tools)
+//! - Verdicts: [`context`], `evaluate`, [`verdict`], [`amendment`], [`summary`]
+//! - For people who write rules: [`explain`], [`policy_test`], [`simulate`], [`lint`], [`format`](mod@format)
 
 #![forbid(unsafe_code)]
 
