@@ -7,8 +7,8 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use execpolicy::rules_file::load;
 use execpolicy::{
-    CheckReport, Decision, Limits, Origin, PatternToken, Policy, PrefixRule, Programs, Resolution, RuleSet,
-    Spelling, Word, WritableRoots,
+    ApprovalPolicy, CheckReport, Context, Decision, Limits, Origin, PatternToken, Policy, PrefixRule,
+    Programs, Request, Resolution, RuleSet, Sandboxing, Spelling, Word, WritableRoots,
 };
 
 fn rule(program: String, words: &[String], decision: Decision) -> PrefixRule {
@@ -81,6 +81,31 @@ fn lookups(c: &mut Criterion) {
     c.bench_function("report", |b| b.iter(|| CheckReport::new(black_box(&matches)).to_line()));
 }
 
+/// The whole verdict: words, tables, rules, offers and summary.
+fn verdicts(c: &mut Criterion) {
+    let programs = WritableRoots(vec!["/work".into()]);
+    let context = Context {
+        approval: ApprovalPolicy::OnRequest,
+        sandboxing: Sandboxing::Restricted,
+        request: Request::Default,
+        cwd: "/work",
+        programs: &programs,
+        wanted_prefix: None,
+    };
+    let plain = ["git", "push", "origin", "main"].map(str::to_owned);
+    let script = ["bash", "-lc", "git push && cargo test 2>&1 | tail -n 20"].map(str::to_owned);
+    let mut group = c.benchmark_group("verdict");
+    for rules in [10, 1_000, 10_000] {
+        let policy = spread(rules);
+        group.bench_function(BenchmarkId::new("argv", rules), |b| {
+            b.iter(|| policy.evaluate(black_box(&plain), &context));
+        });
+        group.bench_function(BenchmarkId::new("script", rules), |b| {
+            b.iter(|| policy.evaluate(black_box(&script), &context));
+        });
+    }
+}
+
 fn loading(c: &mut Criterion) {
     let text: String = (0..1_000)
         .map(|at| format!("prefix_rule(pattern=[\"git\", [\"a{at}\", \"b{at}\"]], decision=\"prompt\", match=[\"git a{at}\"])\n"))
@@ -96,5 +121,5 @@ fn loading(c: &mut Criterion) {
     c.bench_function("compile/1000", |b| b.iter(|| Policy::from_iter([black_box(&set).clone()])));
 }
 
-criterion_group!(benches, lookups, loading);
+criterion_group!(benches, lookups, verdicts, loading);
 criterion_main!(benches);

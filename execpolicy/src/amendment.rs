@@ -139,7 +139,7 @@ fn scope_of(prefix: usize, command: usize) -> Scope {
 }
 
 /// A rule on a program that the sandboxed side can rewrite would let it out of the sandbox.
-fn is_replaceable(program: &str, programs: &dyn Programs) -> bool {
+pub(crate) fn is_replaceable(program: &str, programs: &dyn Programs) -> bool {
     if !program.contains('/') {
         return false;
     }

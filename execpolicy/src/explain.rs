@@ -5,10 +5,11 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::amendment::is_replaceable;
 use crate::display::visible;
 use crate::{
     Amendment, ApprovalPolicy, By, Context, Decision, Finding, Origin, PatternToken, Placement, Policy,
-    PrefixRule, RuleSet, Scope, Spelling, Verdict, format, shell,
+    PrefixRule, RuleSet, Scope, Spelling, Verdict, format, knowledge, shell,
 };
 
 /// A change that leads to another verdict. Each was tried before it is shown.
@@ -18,6 +19,8 @@ pub struct Edit {
     pub what: String,
     /// The decision then.
     pub decision: Decision,
+    /// Where it may run then.
+    pub sandbox: Placement,
 }
 
 /// The changes that turn a verdict, smallest first: fewer rules touched before more, and rules before the
@@ -31,8 +34,9 @@ pub fn edits(policy: &Policy, argv: &[String], context: &Context<'_>, verdict: &
         .into_iter()
         .filter_map(|candidate| {
             let context = Context { approval: candidate.approval.unwrap_or(context.approval), ..*context };
-            let decision = candidate.policy.evaluate(argv, &context).decision;
-            (decision != verdict.decision).then_some(Edit { what: candidate.what, decision })
+            let then = candidate.policy.evaluate(argv, &context);
+            let edit = Edit { what: candidate.what, decision: then.decision, sandbox: then.sandbox };
+            (then.decision != verdict.decision).then_some(edit)
         })
         .collect()
 }
@@ -45,33 +49,26 @@ struct Candidate {
 
 fn looser(policy: &Policy, context: &Context<'_>, verdict: &Verdict) -> Vec<Candidate> {
     let mut candidates = Vec::new();
-    let restricting: BTreeSet<String> = verdict
-        .findings
-        .iter()
-        .filter(|finding| finding.by == By::Rule && finding.decision.restricts())
-        .filter_map(|finding| finding.source.as_ref().map(Origin::to_string))
-        .collect();
-    let unsettled: Vec<Vec<String>> = unsettled(verdict);
-    if restricting.is_empty() && !unsettled.is_empty() {
-        candidates.push(Candidate {
-            what: format!("add {}", lines(&unsettled)),
-            policy: with(policy, unsettled.iter().map(|words| allow(words))),
+    let additions = additions(context, verdict);
+    let strictest = restricting(verdict, verdict.findings.iter().map(|finding| finding.decision).max());
+    let all = restricting(verdict, None);
+    if all.is_empty() {
+        candidates.extend(additions.as_ref().map(|new| Candidate {
+            what: format!("add {}", lines(new)),
+            policy: with(policy, new.iter().map(|words| allow(words))),
             approval: None,
-        });
-    } else if !restricting.is_empty() {
-        let places = restricting.iter().cloned().collect::<Vec<_>>().join(", ");
-        let without = without(policy, &restricting);
+        }));
+    }
+    for places in [&strictest, &all].into_iter().filter(|places| !places.is_empty()) {
+        let listed = places.iter().cloned().collect::<Vec<_>>().join(", ");
+        let without = without(policy, places);
         candidates.push(Candidate {
-            what: format!("remove {places}"),
+            what: format!("remove {listed}"),
             policy: without.clone(),
             approval: None,
         });
-        if !unsettled.is_empty() {
-            candidates.push(Candidate {
-                what: format!("remove {places} and add {}", lines(&unsettled)),
-                policy: with(&without, unsettled.iter().map(|words| allow(words))),
-                approval: None,
-            });
+        if strictest == all {
+            break;
         }
     }
     let calmer = match context.approval {
@@ -88,20 +85,49 @@ fn looser(policy: &Policy, context: &Context<'_>, verdict: &Verdict) -> Vec<Cand
     candidates
 }
 
-/// The commands that a rule would have to name, each once.
-fn unsettled(verdict: &Verdict) -> Vec<Vec<String>> {
-    let mut commands: Vec<Vec<String>> = Vec::new();
+/// The places of the rules that restrict, or of those with this decision.
+fn restricting(verdict: &Verdict, decision: Option<Decision>) -> BTreeSet<String> {
+    verdict
+        .findings
+        .iter()
+        .filter(|finding| finding.by == By::Rule && finding.decision.restricts())
+        .filter(|finding| decision.is_none_or(|decision| finding.decision == decision))
+        .filter_map(|finding| finding.source.as_ref().map(Origin::to_string))
+        .collect()
+}
+
+/// The rules that would settle every open command. None if one of them must not be allowed by a rule: what
+/// is never offered is not advised either.
+fn additions(context: &Context<'_>, verdict: &Verdict) -> Option<Vec<Vec<String>>> {
+    let open = unsettled(verdict)?;
+    let advisable = open.iter().all(|(by, words)| {
+        // A guard is settled by a rule that names the option: the words themselves do.
+        let offered = *by == By::Guard || knowledge::offerable(words).is_ok();
+        offered && !words.first().is_none_or(|program| is_replaceable(program, context.programs))
+    });
+    let open: Vec<Vec<String>> = open.into_iter().map(|(_, words)| words).collect();
+    Some(open).filter(|open| advisable && !open.is_empty())
+}
+
+/// The commands that a rule would have to name, each once. None if one of them is not known in full.
+fn unsettled(verdict: &Verdict) -> Option<Vec<(By, Vec<String>)>> {
+    let mut commands: Vec<(By, Vec<String>)> = Vec::new();
     for finding in &verdict.findings {
         let open = match finding.by {
             By::Heuristic | By::Guard => true,
             By::Rule | By::Parse => false,
         };
-        let known = !finding.command.iter().any(|word| word == UNKNOWN);
-        if open && known && !commands.contains(&finding.command) {
-            commands.push(finding.command.clone());
+        if !open {
+            continue;
+        }
+        if finding.command.iter().any(|word| word == UNKNOWN) {
+            return None;
+        }
+        if !commands.iter().any(|(_, words)| *words == finding.command) {
+            commands.push((finding.by, finding.command.clone()));
         }
     }
-    commands
+    Some(commands)
 }
 
 /// How words that are known only when a command runs are shown.
@@ -170,7 +196,7 @@ pub struct Page<'a> {
 impl fmt::Display for Page<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = self.verdict;
-        writeln!(f, "{}, {}", verdict.decision, place(verdict))?;
+        writeln!(f, "{}, {}", verdict.decision, place(verdict.decision, verdict.sandbox))?;
         if let Some(reason) = &verdict.reason {
             writeln!(f, "  {}", visible(reason))?;
         }
@@ -185,20 +211,25 @@ impl fmt::Display for Page<'_> {
             }
         }
         match self.edits {
-            [] => Ok(()),
+            [] => writeln!(f, "\n{}", no_advice(verdict.decision)),
             [edit, others @ ..] => {
                 writeln!(f, "\nThe smallest change:")?;
-                writeln!(f, "  {}: {}", edit.decision, visible(&edit.what))?;
-                for edit in others {
-                    writeln!(f, "  {}: {}", edit.decision, visible(&edit.what))?;
+                self.edit(f, edit)?;
+                if !others.is_empty() {
+                    writeln!(f, "Others:")?;
                 }
-                Ok(())
+                others.iter().try_for_each(|edit| self.edit(f, edit))
             }
         }
     }
 }
 
 impl Page<'_> {
+    fn edit(&self, f: &mut fmt::Formatter<'_>, edit: &Edit) -> fmt::Result {
+        let then = place(edit.decision, edit.sandbox);
+        writeln!(f, "  {}\n    {}, {then}", visible(&edit.what), edit.decision)
+    }
+
     fn finding(&self, f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
         let by = match finding.by {
             By::Rule => "rule",
@@ -218,8 +249,17 @@ impl Page<'_> {
     }
 }
 
-fn place(verdict: &Verdict) -> &'static str {
-    match (verdict.decision, verdict.sandbox) {
+fn no_advice(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Prompt | Decision::PromptUser => {
+            "No rule is advised for this: whoever approves it does so each time."
+        }
+        Decision::Allow | Decision::Forbidden => "No change is advised.",
+    }
+}
+
+fn place(decision: Decision, sandbox: Placement) -> &'static str {
+    match (decision, sandbox) {
         (Decision::Forbidden, _) => "does not run",
         (_, Placement::Inside) => "inside the sandbox",
         (_, Placement::Outside) => "outside the sandbox",

@@ -19,7 +19,6 @@ mod differential {
 }
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use differential::generate::Generator;
 use differential::invoke;
@@ -27,6 +26,7 @@ use differential::run::{Outcome, Shell, Workplace, installed};
 use differential::stub;
 use execpolicy::Word;
 use execpolicy::shell::{Operator, RedirectionKind, Script, Target, read};
+use libtest_mimic::{Arguments, Failed, Trial};
 
 /// Scripts per shell that are really run.
 const RUNS: usize = 300;
@@ -38,21 +38,19 @@ fn main() {
     if stub::answer() {
         return;
     }
-    let started = Instant::now();
     let seed = number("DIFFERENTIAL_SEED").unwrap_or(0x5eed);
     let runs = number("DIFFERENTIAL_RUNS").map_or(RUNS, |runs| usize::try_from(runs).unwrap());
-    let shells = installed();
-    let workers: Vec<_> =
-        shells.into_iter().map(|shell| std::thread::spawn(move || examine(&shell, seed, runs))).collect();
-    let mut failures = Vec::new();
-    for worker in workers {
-        failures.extend(worker.join().unwrap());
+    let trial = |shell: Shell| Trial::test(shell.name(), move || judge(&shell, seed, runs));
+    libtest_mimic::run(&Arguments::from_args(), installed().into_iter().map(trial).collect()).exit();
+}
+
+/// One shell's verdict on all predictions.
+fn judge(shell: &Shell, seed: u64, runs: usize) -> Result<(), Failed> {
+    let failures = examine(shell, seed, runs);
+    match failures.len() {
+        0 => Ok(()),
+        wrong => Err(format!("seed {seed}: {wrong} predictions were wrong\n{}", failures.join("\n")).into()),
     }
-    println!("differential: seed {seed}, {:.1} s", started.elapsed().as_secs_f64());
-    for failure in &failures {
-        println!("{failure}\n");
-    }
-    assert!(failures.is_empty(), "{} predictions were wrong", failures.len());
 }
 
 fn number(name: &str) -> Option<u64> {

@@ -245,3 +245,36 @@ proptest! {
         prop_assert!(!verdict.findings.is_empty());
     }
 }
+
+/// Commands of some hundred KiB that once took minutes and gigabytes.
+#[test]
+fn hostile_lengths_are_dangerous_and_no_work() {
+    let rules = [PrefixRule {
+        program: "git".to_owned(),
+        rest: vec![PatternToken::Single("push".to_owned())],
+        decision: Decision::Forbidden,
+        justification: None,
+        spelling: Spelling::Exact,
+        origin: Origin::new("generated", 1),
+    }];
+    for (text, expected) in [
+        (format!("{}rm -rf x", "sudo -h ".repeat(10_000)), Decision::Prompt),
+        (format!("{}git push", "sudo -h ".repeat(20)), Decision::Prompt),
+        (format!("find . {}", "-exec env rm -rf {} \\; ".repeat(5_000)), Decision::Prompt),
+        (format!("git {} y", "-c alias.x='!rm -rf y' ".repeat(5_000)), Decision::Prompt),
+        ("eval 'eval \"rm -rf x\"'; ".repeat(5_000), Decision::Prompt),
+        ("trap 'git push' EXIT; ".repeat(5_000), Decision::Forbidden),
+        (format!("{}a", "a|".repeat(60_000)), Decision::Prompt),
+        (format!("cat {}\n", "<<a ".repeat(50_000)), Decision::Prompt),
+    ] {
+        let verdict = judge(&rules, &bash(&text), ApprovalPolicy::OnRequest, Request::Default);
+        assert!(
+            verdict.decision >= expected,
+            "{} as {}",
+            text.get(..60).unwrap_or_default(),
+            verdict.decision
+        );
+        let size: usize = verdict.findings.iter().flat_map(|finding| &finding.command).map(String::len).sum();
+        assert!(size < 16 << 20, "{} bytes of findings for {}", size, text.get(..60).unwrap_or_default());
+    }
+}

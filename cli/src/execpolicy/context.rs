@@ -50,7 +50,7 @@ fn granular(word: &str) -> Result<ApprovalPolicy, String> {
     Ok(ApprovalPolicy::Granular(granular))
 }
 
-/// Looks where programs really lie: through symbolic links, and by text where there is nothing.
+/// Looks where programs really lie: through symbolic links.
 #[derive(Debug)]
 struct OnDisk {
     roots: WritableRoots,
@@ -58,9 +58,9 @@ struct OnDisk {
 
 impl Programs for OnDisk {
     fn replaceable(&self, path: &str) -> bool {
-        let real = |path: &Path| path.canonicalize().ok()?.to_str().map(str::to_owned);
-        let resolved = real(Path::new(path)).or_else(|| real(Path::new(path).parent()?));
-        self.roots.replaceable(path) || resolved.is_none_or(|real| self.roots.replaceable(&real))
+        // What is not there can be put there, for all that is known.
+        let real = Path::new(path).canonicalize().ok().and_then(|real| real.to_str().map(str::to_owned));
+        self.roots.replaceable(path) || real.is_none_or(|real| self.roots.replaceable(&real))
     }
 }
 

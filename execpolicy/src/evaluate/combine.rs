@@ -1,7 +1,7 @@
 //! From what is known of each part to one verdict, under the approval policy.
 
 use super::dissect::{Dissection, Part};
-use super::judge::{Danger, Demand, Judgement};
+use super::judge::{Danger, Demand, Judgement, MAX_FINDINGS, shown};
 use super::reason::{self, Unasked};
 use crate::amendment::{self, Candidate};
 use crate::command::Word;
@@ -37,6 +37,9 @@ pub(super) fn combine(
     }
 }
 
+/// How many reasons are given for a script not being plain. One is enough to keep rules from allowing it.
+const MAX_CONSTRUCTS: usize = 50;
+
 /// A verdict on its way.
 struct Draft<'c> {
     context: &'c Context<'c>,
@@ -54,9 +57,10 @@ impl<'c> Draft<'c> {
 
     /// What made the script opaque. That alone decides nothing: it only keeps rules from allowing.
     fn constructs(&mut self, argv: &[String], dissection: &Dissection) {
-        for construct in &dissection.constructs {
+        let command = shown(&Word::all(argv));
+        for construct in dissection.constructs.iter().take(MAX_CONSTRUCTS) {
             self.findings.push(Finding {
-                command: argv.to_vec(),
+                command: command.clone(),
                 by: By::Parse,
                 source: None,
                 decision: Decision::Allow,
@@ -81,7 +85,7 @@ impl<'c> Draft<'c> {
             let decision = self.permitted_question(demand.decision, Unasked::Rule);
             self.tighten(decision);
         }
-        for danger in &judgement.dangers {
+        for danger in judgement.dangers.iter().take(MAX_FINDINGS) {
             self.danger(danger);
         }
         if judgement.allowed {
@@ -95,7 +99,7 @@ impl<'c> Draft<'c> {
             let safe = knowledge::known_safe(&Word::all(&part.argv)).filter(|_| part.writes.is_empty());
             let why = safe.map_or_else(|| why.clone(), |safe| format!("{why} (it {})", safe.why));
             self.findings.push(Finding {
-                command: part.argv.clone(),
+                command: part.shown.clone(),
                 by: By::Heuristic,
                 source: safe.map(|safe| safe.origin.clone()),
                 decision,
@@ -177,12 +181,17 @@ impl<'c> Draft<'c> {
     fn placement(&self, all_allowed: bool) -> Placement {
         let escalates = self.context.request == Request::Escalate;
         match self.decision {
+            Decision::Forbidden => Placement::Inside,
+            // There is nothing to be inside of.
+            Decision::Allow | Decision::Prompt | Decision::PromptUser
+                if self.context.sandboxing == Sandboxing::Unrestricted =>
+            {
+                Placement::Outside
+            }
             Decision::Allow if all_allowed => Placement::Outside,
             // The question was about leaving; a yes to it is a yes to that.
             Decision::Prompt | Decision::PromptUser if escalates => Placement::Outside,
-            Decision::Allow | Decision::Prompt | Decision::PromptUser | Decision::Forbidden => {
-                Placement::Inside
-            }
+            Decision::Allow | Decision::Prompt | Decision::PromptUser => Placement::Inside,
         }
     }
 

@@ -4,6 +4,7 @@ use crate::Context;
 use crate::command::{Span, Word, all_literal, literal_prefix, program_name};
 use crate::context::Programs;
 use crate::evaluate::MAX_COMMAND;
+use crate::evaluate::judge::shown;
 use crate::policy::paths;
 use crate::shell::{
     self, Construct, Directory, Operator, Redirection, Script, SimpleCommand, Source, Target,
@@ -16,6 +17,8 @@ use crate::summary::Joined;
 pub(super) struct Part {
     /// The words.
     pub(super) argv: Vec<String>,
+    /// The words for display.
+    pub(super) shown: Vec<String>,
     /// Where it stands in the script.
     pub(super) span: Option<Span>,
     /// The files that its redirections write.
@@ -82,7 +85,7 @@ pub(super) fn dissect(argv: &[String], context: &Context<'_>) -> Dissection {
     let mut script = shell::read(&text, invocation.dialect);
     script.constructs.extend(invocation.constructs);
     let trusted = argv.first().is_some_and(|program| is_trusted_shell(program, context.programs));
-    let parts = if trusted { parts(&script) } else { None };
+    let parts = if trusted { parts(&script, context.cwd) } else { None };
     let (opaque, parts, steps) = match parts {
         Some(parts) => (false, parts, steps(&script)),
         None => (true, whole(argv).parts, Vec::new()),
@@ -91,8 +94,15 @@ pub(super) fn dissect(argv: &[String], context: &Context<'_>) -> Dissection {
 }
 
 fn whole(argv: &[String]) -> Dissection {
-    let part =
-        Part { argv: argv.to_vec(), span: None, writes: Vec::new(), feed: Feed::Nothing, moved: false };
+    let shown = shown(&Word::all(argv));
+    let part = Part {
+        argv: argv.to_vec(),
+        shown,
+        span: None,
+        writes: Vec::new(),
+        feed: Feed::Nothing,
+        moved: false,
+    };
     Dissection {
         parts: vec![part],
         steps: Vec::new(),
@@ -112,7 +122,7 @@ pub(super) fn is_trusted_shell(program: &str, programs: &dyn Programs) -> bool {
 }
 
 /// The commands of a plain script, without the `cd DIR` that others carry as their directory.
-fn parts(script: &Script) -> Option<Vec<Part>> {
+fn parts(script: &Script, cwd: &str) -> Option<Vec<Part>> {
     if !script.is_plain() {
         return None;
     }
@@ -124,13 +134,26 @@ fn parts(script: &Script) -> Option<Vec<Part>> {
         }
         parts.push(Part {
             argv,
+            shown: shown(&command.words),
             span: Some(command.span.clone()),
             writes: writes(command),
             feed: feed(script, command),
-            moved: command.directory != Directory::Initial,
+            moved: is_elsewhere(&command.directory, cwd),
         });
     }
     if parts.is_empty() { None } else { Some(parts) }
+}
+
+/// Whether a command starts in another directory than the call, or may.
+pub(super) fn is_elsewhere(directory: &Directory, cwd: &str) -> bool {
+    match directory {
+        Directory::Initial => false,
+        // What goes up may pass a symbolic link.
+        Directory::Path(path) if paths::plainly_absolute(path) => {
+            paths::absolute("/", path) != paths::absolute("/", cwd)
+        }
+        Directory::Path(_) | Directory::Unknown => true,
+    }
 }
 
 fn steps(script: &Script) -> Vec<Step> {

@@ -1,12 +1,13 @@
 //! What rules and knowledge say of one part.
 
-use super::dissect::{Part, is_trusted_shell};
+use super::dissect::Part;
+use super::permit::{Permission, named, permission};
 use super::within::{Exploration, Within, explore};
-use crate::command::{Word, all_literal, literal_prefix, program_name};
-use crate::knowledge::interpreters::Place;
-use crate::knowledge::{self, Code, GuardHit, WRAPPER_DEPTH_LIMIT};
+use crate::command::{Word, literal_prefix};
+use crate::explain::UNKNOWN;
+use crate::knowledge::{self, Effect, GuardHit};
 use crate::policy::PrefixMatch;
-use crate::shell::{self, Source};
+use crate::shell;
 use crate::{By, Context, Decision, Finding, Origin, Policy};
 
 /// What is known of one part, before the approval policy.
@@ -37,6 +38,9 @@ pub(super) struct Demand {
     pub(super) justification: Option<String>,
 }
 
+/// How many findings one part may have. A verdict stays the strictest of all; what is left out are its words.
+pub(super) const MAX_FINDINGS: usize = 500;
+
 /// A reason to be careful.
 #[derive(Clone, Debug)]
 pub(super) struct Danger {
@@ -51,21 +55,16 @@ pub(super) fn judge(policy: &Policy, part: &Part, context: &Context<'_>) -> Judg
     let words = Word::all(&part.argv);
     let mut judgement = Judgement::default();
     judgement.restrict(policy, part, &words);
-    let exploration = explore(&part.argv, &part.feed, part.span.as_ref());
+    let exploration = explore(&words, &part.feed, part.span.as_ref());
     judgement.starts_others = !exploration.commands.is_empty() || !exploration.blind.is_empty();
-    let mut permission = permission(policy, &part.argv, context, &exploration, 0);
-    if part.moved && permission.reach > 0 && is_relative(&part.argv) {
-        // `./build` of the rule's author and `cd elsewhere && ./build` are two programs.
-        let gap = "the rule names a relative program, and this one starts in another directory";
-        permission.gaps.push((gap.to_owned(), None));
-    }
+    let permission = permission(policy, &part.argv, context, &exploration, part.moved, 0);
     judgement.permit(part, &permission);
     judgement.look_within(policy, context, part, &exploration, permission.reach);
     if permission.reach == 0
         && let Some(danger) = knowledge::danger(&words)
     {
         judgement.dangers.push(Danger {
-            command: part.argv.clone(),
+            command: part.shown.clone(),
             why: danger.why.clone(),
             origin: Some(danger.origin.clone()),
             span: part.span.clone(),
@@ -78,11 +77,11 @@ pub(super) fn judge(policy: &Policy, part: &Part, context: &Context<'_>) -> Judg
 impl Judgement {
     /// Restricting rules on the part itself.
     fn restrict(&mut self, policy: &Policy, part: &Part, words: &[Word]) {
-        for found in policy.restrictive(words) {
+        for found in restricting(policy, words) {
             self.ruled = true;
             self.demand(&found, found.rule.decision);
-            self.findings.push(Finding {
-                command: part.argv.clone(),
+            self.find(Finding {
+                command: part.shown.clone(),
                 by: By::Rule,
                 source: Some(found.rule.origin.clone()),
                 decision: found.rule.decision,
@@ -92,18 +91,32 @@ impl Judgement {
         }
     }
 
+    /// Adds a finding, as long as people could still read them all.
+    fn find(&mut self, finding: Finding) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+
     fn demand(&mut self, found: &PrefixMatch<'_>, decision: Decision) {
-        self.demands.push(Demand {
+        self.require(Demand {
             decision,
             prefix: found.matched_prefix.clone(),
             justification: found.rule.justification.clone(),
         });
     }
 
+    fn require(&mut self, demand: Demand) {
+        let stricter = self.demands.iter().all(|known| known.decision < demand.decision);
+        if stricter || self.demands.len() < MAX_FINDINGS {
+            self.demands.push(demand);
+        }
+    }
+
     /// Allowing rules on the part, as far as they reach.
     fn permit(&mut self, part: &Part, permission: &Permission<'_>) {
         let finding = |by, source, decision, why| Finding {
-            command: part.argv.clone(),
+            command: part.shown.clone(),
             by,
             source,
             decision,
@@ -112,28 +125,23 @@ impl Judgement {
         };
         for found in &permission.rules {
             self.ruled = true;
-            self.findings.push(finding(
-                By::Rule,
-                Some(found.rule.origin.clone()),
-                Decision::Allow,
-                rule_says(found),
-            ));
+            self.find(finding(By::Rule, Some(found.rule.origin.clone()), Decision::Allow, rule_says(found)));
         }
-        for (why, source) in &permission.gaps {
-            self.findings.push(finding(By::Parse, source.clone(), Decision::Allow, why.clone()));
+        for gap in &permission.gaps {
+            self.find(finding(By::Parse, gap.source.clone(), Decision::Allow, gap.why.clone()));
         }
         self.allowed = permission.granted();
         for hit in &permission.guards {
             self.guarded = true;
             // Without a rule that allows, there is nothing that a guard could take back.
             if permission.reach > 0 {
-                self.findings.push(finding(
+                self.find(finding(
                     By::Guard,
                     Some(hit.note.origin.clone()),
                     Decision::Prompt,
                     guard_says(hit),
                 ));
-                self.demands.push(Demand {
+                self.require(Demand {
                     decision: Decision::Prompt,
                     prefix: Vec::new(),
                     justification: Some(guard_says(hit)),
@@ -141,8 +149,8 @@ impl Judgement {
             }
         }
         for (path, span) in &part.writes {
-            self.findings.push(Finding {
-                command: part.argv.clone(),
+            self.find(Finding {
+                command: part.shown.clone(),
                 by: By::Parse,
                 source: None,
                 decision: Decision::Allow,
@@ -178,7 +186,7 @@ impl Judgement {
         }
         for blind in exploration.blind.iter().filter(|blind| !named(blind.named_at, reach)) {
             self.dangers.push(Danger {
-                command: part.argv.clone(),
+                command: part.shown.clone(),
                 why: blind.why.clone(),
                 origin: None,
                 span: blind.span.clone(),
@@ -187,7 +195,7 @@ impl Judgement {
     }
 
     fn restrict_within(&mut self, policy: &Policy, within: &Within) {
-        for found in policy.restrictive(&within.words) {
+        for found in restricting(policy, &within.words) {
             let certain = found.certain && within.certain;
             if !found.certain && !is_likely(&found, &within.words) {
                 continue;
@@ -198,7 +206,7 @@ impl Judgement {
             self.ruled = true;
             self.demand(&found, decision);
             let perhaps = if certain { "" } else { "it may become what this rule speaks of: " };
-            self.findings.push(Finding {
+            self.find(Finding {
                 command: shown(&within.words),
                 by: By::Rule,
                 source: Some(found.rule.origin.clone()),
@@ -228,9 +236,11 @@ impl Judgement {
                 .get(hit.words.clone())
                 .is_some_and(|words| words.iter().all(|word| word.literal().is_some()))
         };
-        for hit in hits.iter().filter(|hit| reach > 0 && hit.words.start >= reach && known(hit)) {
+        for hit in hits.iter().filter(|hit| {
+            reach > 0 && hit.words.start >= reach && hit.effect != Effect::ReadsConfig && known(hit)
+        }) {
             let why = format!("{} ({})", guard_says(hit), within.behind);
-            self.findings.push(Finding {
+            self.find(Finding {
                 command: shown(&within.words),
                 by: By::Guard,
                 source: Some(hit.note.origin.clone()),
@@ -238,126 +248,23 @@ impl Judgement {
                 why: why.clone(),
                 span: within.span.clone(),
             });
-            self.demands.push(Demand {
-                decision: Decision::Prompt,
-                prefix: Vec::new(),
-                justification: Some(why),
-            });
+            self.require(Demand { decision: Decision::Prompt, prefix: Vec::new(), justification: Some(why) });
         }
     }
 }
 
-/// How far allowing rules let a command run.
-struct Permission<'p> {
-    rules: Vec<PrefixMatch<'p>>,
-    /// How many words the longest of them names; 0 if there is none.
-    reach: usize,
-    /// Why that is not enough.
-    gaps: Vec<(String, Option<Origin>)>,
-    /// Options beyond the reach that would run a program or write a file.
-    guards: Vec<GuardHit>,
-}
-
-impl Permission<'_> {
-    fn granted(&self) -> bool {
-        self.reach > 0 && self.gaps.is_empty() && self.guards.is_empty()
-    }
-}
-
-/// What allowing rules say of a command. A rule on a program allows that program: not another one that it
-/// starts, not a script that it runs, unless the rule names these or they are allowed themselves.
-fn permission<'p>(
-    policy: &'p Policy,
-    argv: &[String],
-    context: &Context<'_>,
-    exploration: &Exploration,
-    depth: usize,
-) -> Permission<'p> {
-    let rules = policy.allowing(argv, context.programs);
-    let reach = rules.iter().map(|found| found.matched).max().unwrap_or(0);
-    let words = Word::all(argv);
-    let mut guards = knowledge::guard_hits(&words);
-    guards.retain(|hit| hit.words.start >= reach);
-    let mut permission = Permission { rules, reach, gaps: Vec::new(), guards };
-    if reach == 0 {
-        return permission;
-    }
-    let gap = |what: String| (what, None);
-    match knowledge::code_word(&words) {
-        Some(code) if !names_code(&code, reach) && !allowed_script(policy, &words, context, depth) => {
-            permission.gaps.push(gap(format!(
-                "the rule names only `{}`, not the code that it runs",
-                shell::join(argv.get(..reach).unwrap_or(argv))
-            )));
+/// Restricting rules on a command as it stands, and as it would stand without the options before its
+/// sub-command: `git -C . push` is `git push`.
+fn restricting<'p>(policy: &'p Policy, words: &[Word]) -> Vec<PrefixMatch<'p>> {
+    let mut found = policy.restrictive(words);
+    if let Some(bare) = knowledge::without_global_options(words) {
+        for hidden in policy.restrictive(&bare) {
+            if !found.iter().any(|known| known.rule == hidden.rule && known.certain >= hidden.certain) {
+                found.push(hidden);
+            }
         }
-        Some(_) | None => {}
     }
-    if knowledge::is_wrapper(program_name(argv.first().map_or("", String::as_str))) {
-        permission.gaps.extend(
-            unnamed(policy, context, exploration, reach, depth)
-                .map(|command| gap(format!("the rule does not name `{command}`, which it starts"))),
-        );
-    }
-    permission
-}
-
-fn names_code(code: &Code, reach: usize) -> bool {
-    match code.place {
-        Place::Word(index) => index < reach,
-        Place::Stdin | Place::Unclear => false,
-    }
-}
-
-/// Whether a nested shell's script is plain, and rules allow each of its commands.
-fn allowed_script(policy: &Policy, words: &[Word], context: &Context<'_>, depth: usize) -> bool {
-    let Some(invocation) = shell::invocation(words) else { return false };
-    let Source::Script { text, .. } = invocation.source else { return false };
-    let script = shell::read(&text, invocation.dialect);
-    let trusted =
-        words.first().and_then(Word::literal).is_some_and(|shell| is_trusted_shell(shell, context.programs));
-    trusted
-        && invocation.constructs.is_empty()
-        && script.is_plain()
-        && script.commands.iter().all(|command| {
-            command.redirections.iter().all(|redirection| !redirection.writes)
-                && allowed(policy, &command.words, context, depth)
-        })
-}
-
-/// The commands that a wrapper starts and that neither the rule names nor another rule allows.
-fn unnamed<'e>(
-    policy: &'e Policy,
-    context: &'e Context<'_>,
-    exploration: &'e Exploration,
-    reach: usize,
-    depth: usize,
-) -> impl Iterator<Item = String> + 'e {
-    let commands = exploration
-        .direct()
-        .filter(move |within| {
-            let settled = within.certain && allowed(policy, &within.words, context, depth);
-            !named(within.named_at, reach) && !settled
-        })
-        .map(|within| shell::join(&shown(&within.words)));
-    let unclear = exploration.unclear.iter().cloned();
-    commands.chain(unclear)
-}
-
-/// Whether rules allow this command in the same sense.
-fn allowed(policy: &Policy, words: &[Word], context: &Context<'_>, depth: usize) -> bool {
-    let depth = depth.saturating_add(1);
-    let Some(argv) = all_literal(words).filter(|_| depth <= WRAPPER_DEPTH_LIMIT) else { return false };
-    let exploration = explore(&argv, &super::dissect::Feed::Nothing, None);
-    permission(policy, &argv, context, &exploration, depth).granted()
-}
-
-/// Whether a rule that reaches so far names what stands there.
-fn named(at: Option<usize>, reach: usize) -> bool {
-    at.is_some_and(|at| at < reach)
-}
-
-fn is_relative(argv: &[String]) -> bool {
-    argv.first().is_some_and(|program| program.contains('/') && !program.starts_with('/'))
+    found
 }
 
 /// A program whose very name is unknown may be any; only a command that already reads like the rule's is
@@ -375,9 +282,25 @@ fn is_likely(found: &PrefixMatch<'_>, words: &[Word]) -> bool {
         })
 }
 
-/// The words for display.
+/// The longest command that a finding repeats, in bytes.
+const SHOWN_BYTES: usize = 4096;
+
+/// The words for display: unknown ones, and those behind a sensible length, as `…`.
 pub(super) fn shown(words: &[Word]) -> Vec<String> {
-    words.iter().map(|word| word.literal().unwrap_or("…").to_owned()).collect()
+    let mut left = SHOWN_BYTES;
+    let mut shown = Vec::new();
+    for word in words {
+        let text = word.literal().unwrap_or(UNKNOWN);
+        match left.checked_sub(text.len().saturating_add(1)) {
+            Some(rest) => left = rest,
+            None => {
+                shown.push(UNKNOWN.to_owned());
+                break;
+            }
+        }
+        shown.push(text.to_owned());
+    }
+    shown
 }
 
 fn rule_says(found: &PrefixMatch<'_>) -> String {

@@ -14,6 +14,7 @@
 mod combine;
 mod dissect;
 mod judge;
+mod permit;
 mod reason;
 mod within;
 

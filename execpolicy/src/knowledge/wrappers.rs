@@ -27,6 +27,8 @@ pub struct LookThrough {
     pub inner: Vec<Inner>,
     /// Why something may run that is not listed, if so.
     pub unclear: Option<Unclear>,
+    /// TEMP
+    pub shell: Option<&'static Note>,
 }
 
 /// Something runs that cannot be read.

@@ -24,10 +24,13 @@ pub(crate) fn last_component(absolute: &str) -> Option<&str> {
     absolute.rsplit('/').next().filter(|name| !name.is_empty())
 }
 
-/// Whether what the kernel opens for `path` can be told from its text: absolute and without `..`, which
-/// leads elsewhere when the component before it is a symbolic link.
+/// Whether what the kernel opens for `path` can be told from its text: absolute, without `..`, which leads
+/// elsewhere when the component before it is a symbolic link, and not below `/proc` or `/dev`, where names
+/// such as `/proc/self/cwd` and `/dev/fd/3` mean what the process that uses them has. proc(5).
 pub(crate) fn plainly_absolute(path: &str) -> bool {
-    path.starts_with('/') && path.split('/').all(|part| part != "..")
+    let normal = absolute("/", path);
+    let first = normal.split('/').nth(1).unwrap_or_default();
+    path.starts_with('/') && path.split('/').all(|part| part != "..") && !matches!(first, "proc" | "dev")
 }
 
 /// Every name under which people could have written a prohibition of this program, the text itself first.

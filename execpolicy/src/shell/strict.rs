@@ -315,7 +315,7 @@ impl Reader<'_> {
                 return refuse(ConstructKind::Redirection, "a descriptor in some shells, a file in others");
             }
             Target::Descriptor
-        } else if word.text.starts_with("/dev/tcp/") || word.text.starts_with("/dev/udp/") {
+        } else if NETWORK_FILES.iter().any(|prefix| word.text.starts_with(prefix)) {
             return refuse(ConstructKind::Network, "bash and ksh open a connection here");
         } else if word.text == "/dev/null" {
             Target::Null
@@ -331,6 +331,10 @@ impl Reader<'_> {
         Ok(true)
     }
 }
+
+/// Files that shells open as connections, where they were built to. bash(1), REDIRECTION; ksh(1),
+/// Input/Output.
+const NETWORK_FILES: [&str; 3] = ["/dev/tcp/", "/dev/udp/", "/dev/sctp/"];
 
 /// Words that shells treat specially where a command begins, unless something in them is quoted. One list
 /// for all dialects: a program that has such a name is started by quoting it.

@@ -3,6 +3,10 @@
 use super::Scanner;
 use crate::shell::{Redirection, RedirectionKind, Target};
 
+/// Here-documents of one text that are followed. Each is looked for from where it begins to the end of the text;
+/// the bodies of further ones are read as commands.
+const MAX_DOCUMENTS: usize = 200;
+
 /// A here-document whose body begins after the next newline.
 pub(super) struct Document {
     delimiter: String,
@@ -32,7 +36,12 @@ impl Scanner<'_> {
             writes: false,
             span: start..self.position(self.at),
         });
-        self.documents.push(Document { delimiter, quoted, strip_tabs, redirection, start });
+        if self.document_count < MAX_DOCUMENTS {
+            self.document_count += 1;
+            self.documents.push(Document { delimiter, quoted, strip_tabs, redirection, start });
+        } else {
+            self.found.too_deep = true;
+        }
     }
 
     /// The word that ends the body: no expansion happens in it.

@@ -107,6 +107,8 @@ struct Scanner<'a> {
     frame: Frame,
     found: Found,
     documents: Vec<heredoc::Document>,
+    /// How many there were so far.
+    document_count: usize,
 }
 
 impl<'a> Scanner<'a> {
@@ -123,6 +125,7 @@ impl<'a> Scanner<'a> {
             frame: Frame::new(Close::End),
             found: Found::default(),
             documents: Vec::new(),
+            document_count: 0,
         }
     }
 
