@@ -179,3 +179,22 @@ fn data_is_told_from_programs() {
         );
     }
 }
+
+/// The interpreter looks for the name that was meant by comparing the unknown one with all known ones, in the
+/// product of their lengths, and does so for each unknown name. Each of these took minutes.
+#[test]
+fn unknown_names_are_not_compared_with_all_others() {
+    let started = std::time::Instant::now();
+    let long = "x".repeat(1_000);
+    let names: String = (0..400).map(|at| format!("{long}{at} = 1\n")).collect();
+    assert_eq!(refusal(&format!("{names}prefix_rule([{long}])")), "a name is longer than 200 bytes");
+    let argument = "x".repeat(100_000);
+    assert_eq!(refusal(&format!("prefix_rule({argument} = 1)")), "a name is longer than 200 bytes");
+    let names: String = (0..20_000).map(|at| format!("known{at} = 1\n")).collect();
+    let unknown: String = (0..20_000).map(|at| format!("prefix_rule([unknown{at}])\n")).collect();
+    assert_eq!(refusal(&format!("{names}{unknown}")), "variable `unknown0` not found");
+    assert_eq!(refusal("prefix_rule(['a'], print)\nx = 1"), "variable `print` not found");
+    assert_eq!(refusal("prefix_rule(X)\nX = ['a']"), "local variable `X` referenced before assignment");
+    // Most of this is the first build of the language's tables, in an unoptimised build.
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}

@@ -38,6 +38,11 @@ pub(super) fn of_evaluation(
     unknown.unwrap_or_else(|| from_interpreter(source, error))
 }
 
+/// A name that nothing in the file gives a meaning to.
+pub(super) fn of_unknown_name(source: &Source<'_>, name: &str, bytes: Range<usize>) -> RuleFileError {
+    source.error(bytes, format!("variable {} not found", quoted(name)), unknown_name(name))
+}
+
 /// An error of the parser or of evaluation.
 pub(super) fn from_interpreter(source: &Source<'_>, error: &starlark::Error) -> RuleFileError {
     let bytes = error.span().map_or(0..0, |span| byte_range(span.span));
@@ -122,8 +127,11 @@ fn in_backticks(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }
 
+/// The known name that is meant. One that differs in more than half of its letters is not, so that a name of
+/// more than twice its length need not be compared.
 fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
+        .filter(|known| name.len() <= known.len().saturating_mul(2))
         .map(|known| (strsim::damerau_levenshtein(name, known), known))
         .filter(|&(distance, known)| distance.saturating_mul(2) < known.len())
         .min()

@@ -13,6 +13,7 @@ mod facts;
 mod fault;
 mod guards;
 pub(crate) mod host;
+mod names;
 mod place;
 mod shape;
 mod workload;
@@ -168,6 +169,10 @@ fn declare(ast: AstModule, source: &Source<'_>, limits: &Limits) -> Result<Decla
         let collector = Collector::new(source.name, *limits);
         if facts::declare(&ast, &collector).is_some() {
             return Ok(std::mem::take(&mut *collector.declared()));
+        }
+        // The interpreter compares each unknown name with each known one.
+        if let Some((name, bytes)) = names::unknown(&ast, &GLOBALS) {
+            return Err(fault::of_unknown_name(source, &name, bytes));
         }
     }
     let collector = StarlarkAny::new(Collector::new(source.name, *limits));

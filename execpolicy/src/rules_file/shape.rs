@@ -20,6 +20,8 @@ const MAX_EXPRESSION: usize = 1000;
 const MAX_BLOCKS: usize = 60;
 /// Digits in a row: reading a numeral takes the square of its length.
 const MAX_DIGITS: usize = 4000;
+/// Bytes of a name: for one that is unknown, it is compared with all others in the product of their lengths.
+const MAX_NAME: usize = 200;
 
 /// Tokens of one expression that the parser and the compiler handle on any thread's stack: an unoptimised
 /// build uses about 40 KiB for each.
@@ -51,14 +53,23 @@ pub(super) fn check(source: &Source<'_>, dialect: &Dialect) -> Result<Depth, Rul
             let help = "split it: give the inner part a name on a line of its own".to_owned();
             source.error(start..end, message, Some(help))
         })?;
-        if let Token::Identifier(name) = &token
-            && guards::reserved(name)
-        {
-            let help = "choose another name".to_owned();
-            return Err(source.error(start..end, format!("the name `{name}` is reserved"), Some(help)));
+        if let Token::Identifier(name) = &token {
+            check_name(name).map_err(|message| {
+                source.error(start..end, message, Some("choose another name".to_owned()))
+            })?;
         }
     }
     Ok(if shape.deep { Depth::Deep } else { Depth::Shallow })
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    if name.len() > MAX_NAME {
+        return Err(format!("a name is longer than {MAX_NAME} bytes"));
+    }
+    if guards::reserved(name) {
+        return Err(format!("the name `{name}` is reserved"));
+    }
+    Ok(())
 }
 
 fn check_numerals(source: &Source<'_>) -> Result<(), RuleFileError> {
