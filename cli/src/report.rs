@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
+use execpolicy::display::visible;
 use policies::{ConfigError, PathError, SelectError, StateError};
 use sandbox::{BackendError, LaunchError, PlanError, ProgramError};
 use serde_json::json;
@@ -142,7 +143,8 @@ impl From<LaunchError> for Failure {
 
 /// Prints what the argument parser has to say: help to stdout, errors to stderr like all of ours.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    let text = error.render().to_string();
+    // It repeats the words of the command line.
+    let text: String = error.render().to_string().lines().map(|line| visible(line) + "\n").collect();
     if !error.use_stderr() {
         print(&text);
         return ExitCode::SUCCESS;

@@ -76,7 +76,7 @@ pub use command::{Span, Word};
 pub use context::{ApprovalPolicy, Context, Granular, Programs, Request, Sandboxing, WritableRoots};
 pub use decision::Decision;
 pub use network_hosts::NetworkHosts;
-pub use origin::Origin;
+pub use origin::{Origin, line_of};
 pub use policy::{Policy, PrefixMatch, Resolution};
 pub use rule::{HostExecutable, NetworkRule, PatternToken, PrefixRule, Protocol, RuleSet, Spelling};
 pub use rules_file::{Limits, RuleFileError};

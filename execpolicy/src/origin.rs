@@ -30,9 +30,20 @@ impl fmt::Display for Origin {
     }
 }
 
+/// The line of a byte of a text, from 1.
+pub fn line_of(text: impl AsRef<[u8]>, byte: usize) -> u32 {
+    let before = text.as_ref().iter().take(byte).filter(|byte| **byte == b'\n').count();
+    u32::try_from(before.saturating_add(1)).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Origin;
+    use super::{Origin, line_of};
+
+    #[test]
+    fn lines_count_from_one() {
+        assert_eq!([0, 1, 2, 9].map(|byte| line_of("a\nb", byte)), [1, 1, 2, 2]);
+    }
 
     #[test]
     fn prints_file_and_line() {

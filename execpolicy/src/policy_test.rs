@@ -7,7 +7,7 @@
 //! name = "nobody pushes"                 # optional
 //! command = ["git", "push"]              # or: script = "git push && ls"
 //! expect = "forbidden"
-//! blame = "default.rules:3"              # optional: a rule, or rule, heuristic, guard, parse
+//! blame = "default.rules:3"              # optional: what decides: a place, or rule, heuristic, guard, parse
 //! ```
 
 use std::collections::BTreeSet;
@@ -15,7 +15,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use crate::{By, Context, Decision, Finding, Origin, Policy, Verdict, shell};
+use crate::display::visible;
+use crate::{By, Context, Decision, Finding, Origin, Policy, RuleSet, Verdict, origin, shell};
 
 /// A test file.
 #[derive(Clone, Debug, Deserialize)]
@@ -44,13 +45,13 @@ struct Test {
 #[non_exhaustive]
 pub enum TestFileError {
     /// It is not what a test file looks like.
-    #[error("the test file is wrong: {}", .0.message())]
+    #[error("the test file is wrong: {}", visible(.0.message()))]
     Syntax(#[from] toml::de::Error),
     /// It tests nothing, and would always pass.
     #[error("the test file holds no `[[test]]`")]
     Empty,
-    /// A test without a command, or with two.
-    #[error("the test on line {line} needs either `command` or `script`")]
+    /// A test without a command, with an empty one, or with two.
+    #[error("the test on line {line} needs either a `command` with at least one word or a `script`")]
     Command {
         /// The line, from 1.
         line: u32,
@@ -79,10 +80,13 @@ pub struct TestResult {
 pub struct TestReport {
     /// In the order of the file.
     pub results: Vec<TestResult>,
-    /// Rules that took part in a test, by place.
+    /// Rules that took part in a test, by their position in [`Policy::rules`].
     #[serde(skip)]
-    pub covered: BTreeSet<String>,
+    pub covered: BTreeSet<usize>,
 }
+
+/// The file of [`numbered`] rules: no file has this name.
+const NUMBERED: &str = "\0";
 
 impl TestFile {
     /// Reads a test file.
@@ -96,10 +100,14 @@ impl TestFile {
         }
         let wrong = file.tests.iter().find(|test| {
             let test = test.get_ref();
-            test.command.as_ref().is_some_and(|words| !words.is_empty()) == test.script.is_some()
+            match (&test.command, &test.script) {
+                (Some(words), None) => words.is_empty(),
+                (None, Some(_)) => false,
+                (Some(_), Some(_)) | (None, None) => true,
+            }
         });
         match wrong {
-            Some(test) => Err(TestFileError::Command { line: line(text, test.span().start) }),
+            Some(test) => Err(TestFileError::Command { line: origin::line_of(text, test.span().start) }),
             None => Ok(file),
         }
     }
@@ -107,14 +115,17 @@ impl TestFile {
     /// Runs every test.
     pub fn run(&self, text: &str, policy: &Policy, context: &Context<'_>) -> TestReport {
         let mut report = TestReport { results: Vec::new(), covered: BTreeSet::new() };
+        let numbered = numbered(policy);
         for test in &self.tests {
             let argv = test.get_ref().argv();
-            let verdict = policy.evaluate(&argv, context);
-            let rules = verdict.findings.iter().filter(|finding| finding.by == By::Rule);
-            report.covered.extend(rules.filter_map(|finding| finding.source.as_ref()).map(Origin::to_string));
+            let mut verdict = numbered.evaluate(&argv, context);
+            for finding in &mut verdict.findings {
+                let position = restore(finding, policy);
+                report.covered.extend(position.filter(|_| finding.by == By::Rule));
+            }
             report.results.push(TestResult {
                 name: test.get_ref().name.clone().unwrap_or_else(|| shell::join(&argv)),
-                line: line(text, test.span().start),
+                line: origin::line_of(text, test.span().start),
                 failure: test.get_ref().failure(&verdict),
                 expected: test.get_ref().expect,
                 decision: verdict.decision,
@@ -122,6 +133,28 @@ impl TestFile {
         }
         report
     }
+}
+
+/// The same policy with each rule's position for its place: several rules may stand on one line, and an inner
+/// list in the first place of a pattern makes several of one call.
+fn numbered(policy: &Policy) -> Policy {
+    let mut rules = RuleSet {
+        prefix: policy.rules().to_vec(),
+        network: Vec::new(),
+        host_executables: policy.host_executables().values().cloned().collect(),
+    };
+    for (rule, number) in rules.prefix.iter_mut().zip(0_u32..) {
+        rule.origin = Origin::new(NUMBERED, number);
+    }
+    Policy::from_iter([rules])
+}
+
+/// Puts the rule's own place back, and tells its position.
+fn restore(finding: &mut Finding, policy: &Policy) -> Option<usize> {
+    let source = finding.source.as_mut().filter(|source| &*source.file == NUMBERED)?;
+    let position = usize::try_from(source.line).ok()?;
+    *source = policy.rules().get(position)?.origin.clone();
+    Some(position)
 }
 
 impl Test {
@@ -158,10 +191,8 @@ fn is_blamed(finding: &Finding, blame: &str, decision: Decision) -> bool {
         By::Guard => "guard",
         By::Parse => "parse",
     };
-    // Under a policy that may not ask, what asks refuses.
-    let decides = finding.decision == decision || finding.decision.restricts() && decision.restricts();
     let place = finding.source.as_ref().map(Origin::to_string);
-    decides && (by == blame || place.is_some_and(|place| names(&place, blame)))
+    finding.decision == decision && (by == blame || place.is_some_and(|place| names(&place, blame)))
 }
 
 /// `rules/a.rules:3` is blamed by itself, by `a.rules:3` and by `a.rules`.
@@ -180,14 +211,12 @@ fn because(verdict: &Verdict) -> String {
     })
 }
 
-pub(crate) fn line(text: &str, byte: usize) -> u32 {
-    let before = text.bytes().take(byte).filter(|byte| *byte == b'\n').count();
-    u32::try_from(before.saturating_add(1)).unwrap_or(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{TestFile, TestFileError, names};
+    use std::collections::BTreeSet;
+
+    use super::{TestFile, TestFileError, TestReport, names};
+    use crate::{ApprovalPolicy, Context, Limits, Policy, Request, Sandboxing, WritableRoots, rules_file};
 
     #[test]
     fn a_file_that_cannot_fail_is_refused() {
@@ -195,8 +224,51 @@ mod tests {
         let both =
             "[[test]]\nexpect = \"allow\"\n\n[[test]]\ncommand = [\"a\"]\nscript = \"a\"\nexpect = \"allow\"";
         assert!(matches!(TestFile::parse(both), Err(TestFileError::Command { line: 1 })));
+        for wrong in ["command = []", "command = []\nscript = \"a\"", "name = \"a\""] {
+            let text = format!("\n[[test]]\n{wrong}\nexpect = \"allow\"");
+            assert!(matches!(TestFile::parse(&text), Err(TestFileError::Command { line: 2 })), "{wrong}");
+        }
+        assert!(TestFile::parse("[[test]]\nscript = \"\"\nexpect = \"allow\"").is_ok());
         assert!(TestFile::parse("[[test]]\ncommand = [\"a\"]\nexpect = \"deny\"").is_err());
         assert!(TestFile::parse("[[test]]\ncommand = [\"a\"]\nexpect = \"allow\"\nwhy = 1").is_err());
+    }
+
+    #[test]
+    fn a_message_repeats_nothing_raw() {
+        let error = TestFile::parse("\"\\u001b[2J\" = 1").unwrap_err();
+        assert!(!error.to_string().contains('\u{1b}') && error.to_string().contains("[2J"), "{error}");
+    }
+
+    fn run(rules: &str, tests: &str) -> TestReport {
+        let rules = rules_file::load("a.rules", rules, &Policy::default(), &Limits::default()).unwrap();
+        let context = Context {
+            approval: ApprovalPolicy::OnRequest,
+            sandboxing: Sandboxing::Restricted,
+            request: Request::Default,
+            cwd: "/w",
+            programs: &WritableRoots::default(),
+            wanted_prefix: None,
+        };
+        TestFile::parse(tests).unwrap().run(tests, &Policy::from_iter([rules]), &context)
+    }
+
+    #[test]
+    fn only_what_decides_is_blamed() {
+        let rules = "prefix_rule(['a'], 'prompt')\nprefix_rule(['b'], 'forbidden')";
+        let tests = |blame: &str| {
+            format!("[[test]]\nscript = \"a && b\"\nexpect = \"forbidden\"\nblame = \"{blame}\"")
+        };
+        assert_eq!(run(rules, &tests("a.rules:2")).results[0].failure, None);
+        let failure = run(rules, &tests("a.rules:1")).results[0].failure.clone().unwrap();
+        assert!(failure.contains("not by a.rules:1") && failure.contains("(a.rules:2)"), "{failure}");
+    }
+
+    #[test]
+    fn rules_on_one_line_are_counted_one_by_one() {
+        let rules = "prefix_rule([['a', 'b']]); prefix_rule(['a', 'x'])\nprefix_rule(['c'])";
+        let report = run(rules, "[[test]]\ncommand = [\"b\"]\nexpect = \"allow\"\nblame = \"a.rules:1\"");
+        assert_eq!(report.results[0].failure, None);
+        assert_eq!(report.covered, BTreeSet::from([1]));
     }
 
     #[test]

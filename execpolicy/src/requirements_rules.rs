@@ -8,16 +8,18 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
+use crate::display::visible;
 use crate::rule::{PatternToken, PrefixRule, RuleSet, Spelling};
 use crate::rules_file::{RuleFileError, Source};
-use crate::{Decision, Origin};
+use crate::{Decision, Origin, line_of};
 
 /// What a requirements file says of rules.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct RequirementsRules {
     /// The rules, in the order of the file.
     pub rules: RuleSet,
-    /// Keys without a meaning, as `rules.prefix_rules[0].key`. They are ignored, and people are told so.
+    /// Keys without a meaning, as `rules.prefix_rules[0].key`. They are
+    /// ignored, and people are told so; what is hidden is escaped.
     pub unknown_keys: Vec<String>,
 }
 
@@ -93,7 +95,7 @@ impl Reader<'_> {
         let decision = decision(table.get("decision"), item.span())?;
         let justification = table.get("justification").map(justification).transpose()?;
         let spelling = spelling(table.get("canonical_matching"))?;
-        let origin = Origin::new(Arc::clone(&self.file), self.line(item.span().start));
+        let origin = Origin::new(Arc::clone(&self.file), line_of(self.source.text, item.span().start));
         let rule = |program| PrefixRule {
             program,
             rest: rest.clone(),
@@ -153,12 +155,7 @@ impl Reader<'_> {
 
     fn note_unknown(&mut self, table: &DeTable<'_>, known: &[&str], place: &str) {
         let unknown = table.keys().map(|key| key.get_ref()).filter(|key| !known.contains(&&***key));
-        self.unknown_keys.extend(unknown.map(|key| format!("{place}.{key}")));
-    }
-
-    fn line(&self, byte: usize) -> u32 {
-        let before = self.source.text.get(..byte).unwrap_or(self.source.text);
-        u32::try_from(before.matches('\n').count().saturating_add(1)).unwrap_or(u32::MAX)
+        self.unknown_keys.extend(unknown.map(|key| format!("{place}.{}", visible(key))));
     }
 }
 

@@ -273,6 +273,21 @@ fn a_policy_s_own_tests_fail_when_it_changes() -> Result<()> {
         )?;
         let finished = execpolicy(place, &["test", &few, "--min-coverage", "50"])?;
         ensure!(finished.code() == Some(1) && finished.out().contains("untested rule"), "{finished}");
+        // Nothing covered is not everything covered.
+        let none = file(place, "none.toml", "[[test]]\ncommand = [\"ls\"]\nexpect = \"allow\"\n")?;
+        let finished = execpolicy(place, &["test", &none, "--min-coverage", "1"])?;
+        ensure!(finished.code() == Some(1), "{finished}");
+        let twice = tests.replace("[\"a.rules\"]", "[\"a.rules\", \"./a.rules\"]");
+        let twice = file(place, "twice.toml", &twice)?;
+        let finished = execpolicy(place, &["test", &good, &twice])?.success()?;
+        ensure!(finished.out().contains("100% of 3 rules"), "{finished}");
+        let alternatives = "prefix_rule([[\"b\", \"c\"]]); prefix_rule([\"d\"])\n";
+        let _rules = file(place, "b.rules", alternatives)?;
+        let some = "rules = [\"b.rules\"]\n[[test]]\ncommand = [\"b\"]\nexpect = \"allow\"\n";
+        let finished = execpolicy(place, &["test", &file(place, "some.toml", some)?])?.success()?;
+        for part in ["33% of 3 rules", "b.rules:1: prefix_rule(pattern=[\"c\"]", "pattern=[\"d\"]"] {
+            ensure!(finished.out().contains(part), "lacks {part:?}\n{finished}");
+        }
         let empty = file(place, "empty.toml", "rules = [\"a.rules\"]\n")?;
         refused(&execpolicy(place, &["test", &empty])?, 1, &["empty.toml", "[[test]]"])
     })
@@ -336,6 +351,27 @@ fn lint_names_both_places() -> Result<()> {
         let clean = file(place, "clean.rules", RULES)?;
         let finished = execpolicy(place, &["lint", &clean])?.success()?;
         ensure!(finished.out().is_empty(), "{finished}");
+        Ok(())
+    })
+}
+
+#[test]
+fn no_message_repeats_what_a_terminal_would_obey() -> Result<()> {
+    as_each_user(|place| {
+        let toml = file(place, "esc.toml", "\"\\u001b[2J\" = 1\n")?;
+        let rules = file(place, "esc.rules", "prefix_rule(pattern='a \u{1b}[2J\u{202e}')\n")?;
+        let cases: &[&[&str]] = &[
+            &["test", &toml],
+            &["check", "-r", &rules, "a"],
+            &["lint", "--\u{1b}[2J", &rules],
+            &["\u{1b}[2J\u{202e}"],
+        ];
+        for arguments in cases {
+            let finished = execpolicy(place, arguments)?;
+            ensure!(finished.code() != Some(0), "{finished}");
+            let hidden = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+            ensure!(!(finished.err() + &finished.out()).chars().any(hidden), "{finished}");
+        }
         Ok(())
     })
 }

@@ -1,12 +1,13 @@
 //! `codex execpolicy test`: the unit tests of a policy, and which rules they reach.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use execpolicy::Request;
 use execpolicy::display::visible;
+use execpolicy::format::rule_on_one_line;
 use execpolicy::policy_test::{TestFile, TestFileError, TestReport};
+use execpolicy::{PrefixRule, Request, line_of};
 use serde_json::json;
 
 use super::arguments::{ContextArguments, TestArguments};
@@ -36,10 +37,15 @@ pub(super) fn test(arguments: &TestArguments) -> Result<ExitCode, Failure> {
     Ok(if tally.failed() == 0 && enough { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// A rule: its file, whatever it was called, and its position there. One line may hold several.
+type RuleKey = (PathBuf, usize);
+
 #[derive(Default)]
 struct Tally {
     files: Vec<(PathBuf, TestReport)>,
-    rules: BTreeSet<String>,
+    /// All rules, each with its place and text.
+    rules: BTreeMap<RuleKey, String>,
+    covered: BTreeSet<RuleKey>,
 }
 
 impl Tally {
@@ -47,12 +53,21 @@ impl Tally {
         let text = read_text(path, MAX_TEST_FILE)?;
         let file = TestFile::parse(&text).map_err(|error| wrong(path, &text, &error))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let named: Vec<PathBuf> =
-            arguments.rules.iter().cloned().chain(file.rules.iter().map(|name| folder.join(name))).collect();
+        let named = arguments.rules.iter().cloned().chain(file.rules.iter().map(|name| folder.join(name)));
+        let mut seen = BTreeSet::new();
+        let (real, named): (Vec<_>, Vec<_>) =
+            named.map(|path| (real(&path), path)).filter(|(real, _)| seen.insert(real.clone())).unzip();
         let rules = Rules::load(&named)?;
-        self.rules.extend(rules.policy.rules().iter().map(|rule| rule.origin.to_string()));
+        let keys: Vec<RuleKey> = real
+            .iter()
+            .zip(&rules.files)
+            .flat_map(|(real, (_, set))| (0..set.prefix.len()).map(|at| (real.clone(), at)))
+            .collect();
+        let shown = |rule: &PrefixRule| format!("{}: {}", rule.origin, rule_on_one_line(rule));
+        self.rules.extend(keys.iter().cloned().zip(rules.policy.rules().iter().map(shown)));
         let surroundings = Surroundings::new(&default_context())?;
         let report = file.run(&text, &rules.policy, &surroundings.context(Request::Default, None));
+        self.covered.extend(report.covered.iter().filter_map(|at| keys.get(*at).cloned()));
         self.files.push((path.to_owned(), report));
         Ok(())
     }
@@ -63,14 +78,13 @@ impl Tally {
     }
 
     fn untested(&self) -> Vec<&String> {
-        let covered: BTreeSet<&String> = self.files.iter().flat_map(|(_, report)| &report.covered).collect();
-        self.rules.iter().filter(|rule| !covered.contains(rule)).collect()
+        self.rules.iter().filter(|(key, _)| !self.covered.contains(key)).map(|(_, shown)| shown).collect()
     }
 
-    /// In percent, rounded down: 100 means all.
+    /// In percent, rounded down: 100 means all, and that there are any.
     fn coverage(&self) -> usize {
         let tested = self.rules.len().saturating_sub(self.untested().len());
-        tested.saturating_mul(100).checked_div(self.rules.len()).unwrap_or(100)
+        tested.saturating_mul(100).checked_div(self.rules.len()).unwrap_or(0)
     }
 
     fn text(&self, covered: usize) -> String {
@@ -114,6 +128,11 @@ impl Tally {
     }
 }
 
+/// The one name of a file that may have several.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 /// Tests say what rules do, so they run under the defaults of a session.
 fn default_context() -> ContextArguments {
     ContextArguments {
@@ -126,9 +145,7 @@ fn default_context() -> ContextArguments {
 fn wrong(path: &Path, text: &str, error: &TestFileError) -> Failure {
     let shown = policies::escape(path);
     let place = match error {
-        TestFileError::Syntax(error) => error.span().map(|span| {
-            text.bytes().take(span.start).filter(|byte| *byte == b'\n').count().saturating_add(1)
-        }),
+        TestFileError::Syntax(error) => error.span().map(|span| line_of(text, span.start)),
         TestFileError::Empty | TestFileError::Command { .. } | _ => None,
     };
     let place = place.map_or_else(|| shown.clone(), |line| format!("{shown}:{line}"));

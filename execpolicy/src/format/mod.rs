@@ -43,8 +43,8 @@ pub fn print_rule(rule: &PrefixRule) -> String {
     call_of(rule).lay_out("\n")
 }
 
-/// The beginning of a prefix rule, on one line, for messages.
-pub(crate) fn rule_on_one_line(rule: &PrefixRule) -> String {
+/// The beginning of a prefix rule, on one line, for messages; what is hidden is escaped.
+pub fn rule_on_one_line(rule: &PrefixRule) -> String {
     visible_up_to(&call_of(rule).on_one_line(), COLUMNS)
 }
 

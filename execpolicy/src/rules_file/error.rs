@@ -28,7 +28,7 @@ pub struct RuleFileError {
     pub end_column: u32,
     /// What is wrong. One line; text of the file in it is escaped.
     pub message: String,
-    /// The smallest fix, if there is one to name.
+    /// The smallest fix, if there is one to name. One line; text of the file in it is escaped.
     pub help: Option<String>,
     /// The line in question and a line of carets below it.
     pub snippet: String,
@@ -71,7 +71,7 @@ impl Source<'_> {
             end_line,
             end_column,
             message: visible(&message.into()),
-            help,
+            help: help.as_deref().map(visible),
             snippet: self.snippet(&bytes, line, column),
         }
     }
@@ -116,6 +116,13 @@ pub(crate) fn quoted(text: &str) -> impl fmt::Display + use<> {
 #[cfg(test)]
 mod tests {
     use super::Source;
+
+    #[test]
+    fn an_error_repeats_nothing_raw() {
+        let source = Source { name: "\u{1b}a", text: "\u{1b}" };
+        let error = source.error(0..1, "\u{1b}m", Some("use \u{1b}h".to_owned()));
+        assert!(!error.report().contains('\u{1b}'), "{}", error.report());
+    }
 
     #[test]
     fn positions_count_characters_from_one() {
