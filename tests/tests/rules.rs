@@ -179,6 +179,32 @@ fn a_computed_rule_file_still_works() -> Result<()> {
     })
 }
 
+/// Limits and signal dispositions are inherited.
+#[test]
+fn a_computed_rule_file_works_whoever_calls() -> Result<()> {
+    as_each_user(|place| {
+        let rules = file(place, "computed.rules", "[prefix_rule([p]) for p in ['a', 'b']]\n")?;
+        let endless = "def f():\n    for s in ['a' * 1000000] * 400000:\n        s.count('ab')\nf()\n";
+        let endless = file(place, "endless.rules", endless)?;
+        let called = |before: &str, rules: &str| {
+            let mut command = place.outside("/bin/sh");
+            let script = format!("{before}; exec \"$0\" execpolicy check -r \"$1\" b");
+            let _configured = command.args(["-c", &script]).arg(place.binary()).arg(rules);
+            process::finish(command, b"")
+        };
+        for before in ["ulimit -v 400000", "ulimit -t 3", "ulimit -c 0 -n 64", "trap '' CHLD", "trap '' XCPU"]
+        {
+            let finished = called(before, &rules)?.success()?;
+            ensure!(finished.out().contains(r#""decision":"allow""#), "{before}\n{finished}");
+        }
+        for before in ["ulimit -t 1", "trap '' XCPU; ulimit -t 1"] {
+            let finished = called(before, &endless)?;
+            refused(&finished, 1, &["endless.rules", "processor time"]).context(before)?;
+        }
+        refused(&called("trap '' CHLD; ulimit -t 1", &endless)?, 1, &["endless.rules"])
+    })
+}
+
 #[test]
 fn explain_names_file_line_place_and_the_smallest_change() -> Result<()> {
     as_each_user(|place| {
@@ -311,7 +337,16 @@ fn a_simulation_tells_what_new_rules_change() -> Result<()> {
         let text = execpolicy(place, &arguments)?.success()?.out();
         ensure!(text.contains("Newly allowed:") && text.contains("Newly forbidden:"), "{text}");
         let bad = file(place, "bad.jsonl", "\"ls\"\n{\"command\":1}\n")?;
-        refused(&execpolicy(place, &["simulate", "--history", &bad, "--rules", &new])?, 1, &["bad.jsonl:2"])
+        let simulated =
+            |history: &str| execpolicy(place, &["simulate", "--history", history, "--rules", &new]);
+        refused(&simulated(&bad)?, 1, &["bad.jsonl:2"])?;
+        // A line that is too long is not two lines.
+        let long = format!("\"ls\"\n\"{}\"\n", "x".repeat(4 << 20));
+        refused(&simulated(&file(place, "long.jsonl", &long)?)?, 1, &["long.jsonl:2", "more than"])?;
+        let binary = place.host().join("binary.jsonl");
+        std::fs::write(&binary, b"\"ls\"\n\"a\xff\"\n")?;
+        place.give(&binary)?;
+        refused(&simulated(&binary.to_string_lossy())?, 1, &["binary.jsonl:2: not UTF-8: byte 3"])
     })
 }
 

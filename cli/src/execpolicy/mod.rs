@@ -9,11 +9,12 @@ mod lint;
 mod simulate;
 mod test;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use execpolicy::{Policy, RuleSet};
-use policies::rules::{RulesError, load_rule_file};
+use policies::rules::{Input, RulesError, load_rule_file, text_of};
 
 use crate::report::{Blame, Failure, Format, print};
 use arguments::ExecpolicyCommand;
@@ -61,19 +62,19 @@ impl Rules {
 
 /// A text file that we were asked to read, up to a size.
 fn read_text(path: &Path, limit: u64) -> Result<String, Failure> {
-    use std::io::Read;
     let shown = policies::escape(path);
     let failed = |error: std::io::Error| {
         Failure::new(Blame::Invalid, format!("cannot read `{shown}`: {error}"), "name a readable text file")
     };
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(limit.saturating_add(1)).read_to_string(&mut text).map_err(failed)?;
-    if text.len() as u64 > limit {
+    let mut bytes = Vec::new();
+    let file = Input::open(path).map_err(failed)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > limit {
         let message = format!("refused `{shown}`: it has more than {limit} bytes");
         return Err(Failure::new(Blame::Invalid, message, "split it"));
     }
-    Ok(text)
+    text_of(bytes)
+        .map_err(|place| Failure::new(Blame::Invalid, format!("`{shown}` is {place}"), "save it as UTF-8"))
 }
 
 /// Writes a value as one line of JSON to stdout.

@@ -1,6 +1,5 @@
 //! `codex execpolicy simulate`: what new rules would change for commands that really ran.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,13 +7,14 @@ use std::process::ExitCode;
 use execpolicy::Request;
 use execpolicy::display::visible;
 use execpolicy::simulate::{Change, Recorded, Simulation};
+use policies::rules::{Input, text_of};
 
 use super::arguments::SimulateArguments;
 use super::context::Surroundings;
 use super::{Rules, print_json};
 use crate::report::{Blame, Failure, print};
 
-/// The longest line of a history: the longest command that is looked into, with room for JSON's escapes.
+/// The longest line of a history, with its newline: the longest command that is looked into, with room for JSON's escapes.
 const MAX_LINE: u64 = 4 << 20;
 
 /// Replays the history and prints what changes.
@@ -46,11 +46,11 @@ fn each_command(path: &Path, mut replay: impl FnMut(&Recorded)) -> Result<(), Fa
             "name a readable file",
         )
     };
-    let mut reader = BufReader::new(File::open(path).map_err(failed)?);
-    let mut line = Vec::new();
+    let mut reader = BufReader::new(Input::open(path).map_err(failed)?);
     for number in 1_u64.. {
-        line.clear();
-        let read = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).map_err(failed)?;
+        let mut line = Vec::new();
+        let read =
+            reader.by_ref().take(MAX_LINE.saturating_add(1)).read_until(b'\n', &mut line).map_err(failed)?;
         if read == 0 {
             break;
         }
@@ -61,11 +61,14 @@ fn each_command(path: &Path, mut replay: impl FnMut(&Recorded)) -> Result<(), Fa
                 "`codex execpolicy simulate --help` shows the format",
             )
         };
-        let text = std::str::from_utf8(&line).map_err(|_| wrong(&"not UTF-8"))?;
+        if line.len() as u64 > MAX_LINE {
+            return Err(wrong(&format!("the line has more than {MAX_LINE} bytes")));
+        }
+        let text = text_of(line).map_err(|place| wrong(&format!("not UTF-8: byte {}", place.byte)))?;
         if text.trim().is_empty() {
             continue;
         }
-        replay(&Recorded::parse(text).map_err(|error| wrong(&error))?);
+        replay(&Recorded::parse(&text).map_err(|error| wrong(&error))?);
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! Reading a rule file from the disk.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use execpolicy::{Limits, Policy, RuleFileError, RuleSet, rules_file};
 
 use super::contain::{self, ContainError};
+use super::input::{Input, NotUtf8, text_of};
 use crate::display::escape;
 
 /// A rule file that gives no rules.
@@ -28,14 +28,12 @@ pub enum RulesError {
         path: PathBuf,
     },
     /// It is not text.
-    #[error("the rule file `{}` is not UTF-8: byte {at} of line {line}", escape(.path))]
+    #[error("the rule file `{}` is {}", escape(.path), .place)]
     Encoding {
         /// The file.
         path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The byte in the file, from 0.
-        at: usize,
+        /// Where.
+        place: NotUtf8,
     },
     /// It is wrong.
     #[error(transparent)]
@@ -60,11 +58,17 @@ impl RulesError {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
                 "name the rule files in the folder one by one"
             }
-            Self::Read { .. } => "make it readable",
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "make it readable"
+            }
+            Self::Read { .. } => "name a readable text file",
             Self::TooLarge { .. } => "split it: each rule file is read on its own",
             Self::Encoding { .. } => "save it as UTF-8",
             Self::Rules(error) => return error.help().map(str::to_owned),
-            Self::Stopped { .. } => "write the rules out, or compute them with fewer steps and less memory",
+            Self::Stopped { source: ContainError::Time | ContainError::Memory, .. } => {
+                "write the rules out, or compute them with fewer steps and less memory"
+            }
+            Self::Stopped { .. } => "try again, or write the rules out as plain data",
         };
         Some(help.to_owned())
     }
@@ -91,14 +95,10 @@ pub fn load_rule_file(path: &Path, earlier: &Policy) -> Result<RuleSet, RulesErr
 fn read(path: &Path) -> Result<String, RulesError> {
     let failed = |source| RulesError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
+    let file = Input::open(path).map_err(failed)?;
     file.take(super::MAX_FILE.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > super::MAX_FILE {
         return Err(RulesError::TooLarge { path: path.to_owned() });
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count().saturating_add(1);
-        RulesError::Encoding { path: path.to_owned(), line, at }
-    })
+    text_of(bytes).map_err(|place| RulesError::Encoding { path: path.to_owned(), place })
 }

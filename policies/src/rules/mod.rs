@@ -3,10 +3,12 @@
 mod append;
 mod contain;
 mod file;
+mod input;
 
 pub use append::{AMENDMENTS_FILE, AppendError, Appended, RULES_FOLDER, append};
 pub use contain::{ContainError, take_over};
 pub use file::{RulesError, load_rule_file};
+pub use input::{Input, NotUtf8, text_of};
 
 /// No larger rule file is read, in bytes: `execpolicy::Limits::default().file_bytes`.
 pub const MAX_FILE: u64 = 1 << 20;
