@@ -36,7 +36,7 @@ pub enum Appended {
     },
 }
 
-/// An amendment that could not be written. The file is as it was.
+/// An amendment that could not be written. The file is as it was, but for [`AppendError::Unsynced`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
@@ -70,6 +70,16 @@ pub enum AppendError {
         /// The file.
         path: PathBuf,
     },
+    /// The line is in the file, and may be gone with the file after a crash of the machine.
+    #[error("wrote line {line} of the rule file `{}`, but cannot make sure that it stays on the disk", escape(.path))]
+    Unsynced {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u32,
+        /// Why.
+        source: io::Error,
+    },
     /// There is no room left for rules that would be read.
     #[error("the rule file `{}` is full: rule files of more than {MAX_FILE} bytes are not read", escape(.path))]
     Full {
@@ -85,6 +95,9 @@ impl AppendError {
             Self::Folder { .. } | Self::File { .. } => "make it writable, or add the rule by hand",
             Self::NotRegular { .. } => "replace it with a regular file, and merge what it pointed to",
             Self::Locked { .. } => "end the program that holds it, and accept again",
+            Self::Unsynced { .. } => {
+                "check the disk; the rule holds until the machine is restarted, at least"
+            }
             Self::Full { .. } => {
                 "remove rules that are covered by others: `codex execpolicy lint` names them"
             }
@@ -95,6 +108,11 @@ impl AppendError {
 /// Writes an accepted amendment to `rules/default.rules` below the configuration home.
 ///
 /// The folder is made if it is missing, the configuration home is not. Returns when the line is on the disk.
+/// The line stands by itself, whatever the file ends in; only in a file whose end lies within a string of
+/// three quotes, which is no rule file, it has no effect.
+///
+/// A process with a limit on the size of its files (`ulimit -f`) gets SIGXFSZ when the file would grow beyond;
+/// whoever must survive that ignores the signal, and gets [`AppendError::File`]. setrlimit(2)
 ///
 /// # Errors
 /// [`AppendError`]; nothing is half written.
@@ -105,8 +123,10 @@ pub fn append(config_home: &Path, accepted: &Accepted) -> Result<Appended, Appen
     let mut file = open_locked(&path)?;
     let result = append_line(&mut file, &path, &accepted.line())?;
     // A file that was just made is only there for good when its folder says so. fsync(2)
-    sync_folder(&folder)?;
-    Ok(result)
+    match (sync_folder(&folder), result) {
+        (Err(source), Appended::Written { line }) => Err(AppendError::Unsynced { path, line, source }),
+        (Ok(()) | Err(_), result) => Ok(result),
+    }
 }
 
 fn make_folder(folder: &Path) -> Result<(), AppendError> {
@@ -117,10 +137,14 @@ fn make_folder(folder: &Path) -> Result<(), AppendError> {
     }
 }
 
-fn sync_folder(folder: &Path) -> Result<(), AppendError> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|source| AppendError::Folder { path: folder.to_owned(), source })
+/// A folder that may be entered and written but not read cannot be opened, nor synced: the file itself is on
+/// the disk by then.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder) {
+        Ok(folder) => folder.sync_all(),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Opens the file and holds its lock. Starts over when the name means another file by then: an editor that
@@ -129,7 +153,10 @@ fn open_locked(path: &Path) -> Result<File, AppendError> {
     let started = Instant::now();
     loop {
         let file = open(path)?;
-        lock(&file, path, started)?;
+        lock_until(&file, started.checked_add(LOCK_DEADLINE)).map_err(|error| match error {
+            TryLockError::WouldBlock => AppendError::Locked { path: path.to_owned() },
+            TryLockError::Error(source) => failed(path, "lock")(source),
+        })?;
         let held = file.metadata().map_err(failed(path, "look at"))?;
         match std::fs::symlink_metadata(path) {
             Ok(named) if (named.dev(), named.ino()) == (held.dev(), held.ino()) => return Ok(file),
@@ -173,15 +200,22 @@ fn is_irregular(path: &Path) -> bool {
     })
 }
 
-fn lock(file: &File, path: &Path, started: Instant) -> Result<(), AppendError> {
+/// Takes the exclusive lock of a rule file, and gives up after a few seconds: writers need it for
+/// milliseconds.
+///
+/// # Errors
+/// [`TryLockError::WouldBlock`] if somebody else holds it all the time.
+pub fn lock(file: &File) -> Result<(), TryLockError> {
+    lock_until(file, Instant::now().checked_add(LOCK_DEADLINE))
+}
+
+fn lock_until(file: &File, deadline: Option<Instant>) -> Result<(), TryLockError> {
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_DEADLINE => {
+            Err(TryLockError::WouldBlock) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {
                 std::thread::sleep(Duration::from_millis(2));
             }
-            Err(TryLockError::WouldBlock) => return Err(AppendError::Locked { path: path.to_owned() }),
-            Err(TryLockError::Error(source)) => return Err(failed(path, "lock")(source)),
+            done => return done,
         }
     }
 }
@@ -195,23 +229,47 @@ fn append_line(file: &mut File, path: &Path, line: &str) -> Result<Appended, App
         .read_to_end(&mut text)
         .map_err(failed(path, "read"))?;
     let body = line.trim_end_matches('\n').as_bytes();
-    if let Some(index) = text.split(|byte| *byte == b'\n').position(|written| written == body) {
-        return Ok(Appended::Present { line: number(index) });
+    if let Some(line) = present(&text, body) {
+        return Ok(Appended::Present { line });
     }
-    let open_end = text.last().is_some_and(|byte| *byte != b'\n');
-    let mut addition = if open_end { vec![b'\n'] } else { Vec::new() };
+    let mut addition = separator(&text).to_vec();
+    let line = execpolicy::line_of(&text, text.len())
+        .saturating_add(u32::try_from(addition.len()).unwrap_or(u32::MAX));
     addition.extend_from_slice(body);
     addition.push(b'\n');
     if length.saturating_add(addition.len() as u64) > MAX_FILE {
         return Err(AppendError::Full { path: path.to_owned() });
     }
-    let before = text.iter().filter(|byte| **byte == b'\n').count();
     if let Err(source) = write_through(file, &addition) {
         // A disk that is full takes the first bytes and not the rest: half a line would break every rule.
         file.set_len(length).and_then(|()| file.sync_all()).map_err(failed(path, "restore"))?;
         return Err(failed(path, "write")(source));
     }
-    Ok(Appended::Written { line: number(before.saturating_add(usize::from(open_end))) })
+    Ok(Appended::Written { line })
+}
+
+/// The number of the line that is this one, complete with its line break, and not the rest of the line before.
+fn present(text: &[u8], body: &[u8]) -> Option<u32> {
+    let mut continued = false;
+    let mut lines = text.split_inclusive(|byte| *byte == b'\n').zip(1_u32..);
+    lines.find_map(|(line, number)| {
+        let complete = line.strip_suffix(b"\r\n").or_else(|| line.strip_suffix(b"\n"));
+        let found = complete == Some(body) && !continued;
+        continued = complete.is_some_and(|line| line.ends_with(b"\\"));
+        found.then_some(number)
+    })
+}
+
+/// What ends the last line, so that the next begins one of its own. A backslash before a line break takes it
+/// away.
+fn separator(text: &[u8]) -> &'static [u8] {
+    let complete = text.strip_suffix(b"\r\n").or_else(|| text.strip_suffix(b"\n"));
+    match complete.unwrap_or(text).ends_with(b"\\") {
+        true if complete.is_some() => b"\n",
+        true => b"\n\n",
+        false if complete.is_some() || text.is_empty() => b"",
+        false => b"\n",
+    }
 }
 
 /// One write(2): on a local file system others see all of it or nothing.
@@ -220,10 +278,6 @@ fn write_through(file: &mut File, addition: &[u8]) -> io::Result<()> {
         all if all == addition.len() => file.sync_all(),
         _ => Err(io::ErrorKind::StorageFull.into()),
     }
-}
-
-fn number(index: usize) -> u32 {
-    u32::try_from(index.saturating_add(1)).unwrap_or(u32::MAX)
 }
 
 fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> AppendError {
@@ -279,6 +333,50 @@ mod tests {
         std::fs::write(home.path().join("rules/default.rules"), "# mine\n# yours").unwrap();
         assert_eq!(append(home.path(), &accepted(&["touch", "a"])).unwrap(), Appended::Written { line: 3 });
         assert_eq!(text(&home), format!("# mine\n# yours\n{LINE}"));
+    }
+
+    /// Each text, and what is in the file afterwards.
+    #[test]
+    fn the_line_stands_by_itself() {
+        for (before, after, line) in [
+            ("", LINE.to_owned(), 1),
+            ("pass\\", format!("pass\\\n\n{LINE}"), 3),
+            ("pass\\\n", format!("pass\\\n\n{LINE}"), 3),
+            ("pass\\\r\n", format!("pass\\\r\n\n{LINE}"), 3),
+            ("pass\r\n", format!("pass\r\n{LINE}"), 2),
+        ] {
+            let home = home();
+            std::fs::create_dir(home.path().join("rules")).unwrap();
+            std::fs::write(home.path().join("rules/default.rules"), before).unwrap();
+            let written = append(home.path(), &accepted(&["touch", "a"])).unwrap();
+            assert_eq!(written, Appended::Written { line }, "{before:?}");
+            let text = text(&home);
+            assert_eq!(text, after);
+            let set = execpolicy::rules_file::load("a", &text, &Policy::default(), &Default::default());
+            assert_eq!(set.unwrap().prefix.len(), 1, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_complete_line_is_present() {
+        let crlf = LINE.replace('\n', "\r\n");
+        let open = LINE.trim_end();
+        let continued = format!("# a comment \\\n{LINE}");
+        for (before, present) in [(LINE, true), (&crlf, true), (open, false), (&continued, false)] {
+            let home = home();
+            std::fs::create_dir(home.path().join("rules")).unwrap();
+            std::fs::write(home.path().join("rules/default.rules"), before).unwrap();
+            let done = append(home.path(), &accepted(&["touch", "a"])).unwrap();
+            assert_eq!(matches!(done, Appended::Present { .. }), present, "{before:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_read_is_written_into() {
+        let home = home();
+        let folder = home.path().join("rules");
+        DirBuilder::new().mode(0o300).create(&folder).unwrap();
+        assert_eq!(append(home.path(), &accepted(&["touch", "a"])).unwrap(), Appended::Written { line: 1 });
     }
 
     #[test]

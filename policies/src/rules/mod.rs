@@ -5,7 +5,7 @@ mod contain;
 mod file;
 mod input;
 
-pub use append::{AMENDMENTS_FILE, AppendError, Appended, RULES_FOLDER, append};
+pub use append::{AMENDMENTS_FILE, AppendError, Appended, RULES_FOLDER, append, lock};
 pub use contain::{ContainError, take_over};
 pub use file::{RulesError, load_rule_file};
 pub use input::{Input, NotUtf8, text_of};
