@@ -41,6 +41,7 @@ fn prepare(directory: &Path) {
     std::fs::write(&program, "#!/bin/sh\n: > \"$(dirname \"$0\")/proof\"\n").unwrap();
     let script =
         "chmod +x ran; printf 'b\\na\\nb\\n' > text; tar cf a.tar text; mkdir sub; echo text > sub/f;
+        echo '{\"scripts\":{\"test\":\"true\"}}' > package.json;
         git init -q --template= repo && cd repo && git config user.email a@b && git config user.name a &&
         cp ../text text && git add text && git commit -qm one && echo c >> text && git commit -qam two";
     let done = run(directory, &["sh", "-c", script]);

@@ -108,12 +108,20 @@ impl Reader<'_> {
             return None;
         }
         let mut next = from.saturating_add(1);
+        let mut shifted = false;
         for letter in letters.chars() {
             let takes = self.syntax.short.get(&letter).copied();
             let name = format!("-{letter}");
             if takes != Some(Takes::Value) {
                 self.option(name, takes.is_some(), Value::None, from..from.saturating_add(1));
+                // It may take the word that would be the next letter's.
+                shifted = shifted || takes.is_none();
                 continue;
+            }
+            if shifted && let Some(Word::Literal(text)) = self.words.get(next.saturating_add(1)) {
+                let word = next.saturating_add(1);
+                let value = Value::Text { text: text.clone(), word };
+                self.option(name.clone(), true, value, from..word.saturating_add(1));
             }
             let value = match self.words.get(next) {
                 Some(Word::Literal(text)) => Value::Text { text: text.clone(), word: next },
@@ -193,13 +201,28 @@ impl Reader<'_> {
                 self.push(at..next, What::End);
                 next
             }
+            Some(name) if self.syntax.nopt => self.nopt(name, at),
             Some(name) if self.syntax.words.is_empty() || !self.syntax.long.is_empty() => self.long(name, at),
             Some(name) => self.word_option(name, at).unwrap_or_else(|| self.long(name, at)),
             None => {
                 let rest = text.strip_prefix('-').unwrap_or(text);
+                if self.syntax.nopt {
+                    return self.nopt(rest, at);
+                }
                 self.word_option(rest, at).unwrap_or_else(|| self.short(rest, at))
             }
         }
+    }
+
+    /// Names behind any number of dashes, cut short or whole, else letters: what npm makes of its words.
+    fn nopt(&mut self, text: &str, at: usize) -> usize {
+        let text = text.trim_start_matches('-');
+        let (name, _) = split(text);
+        if name.chars().count() > 1 && !self.candidates(name).is_empty() {
+            return self.long(text, at);
+        }
+        let letters = name.chars().all(|letter| self.syntax.short.contains_key(&letter));
+        if letters { self.short(text, at) } else { self.long(text, at) }
     }
 
     /// `-name`, `-name value` or `-name=value`, where the tool has such a name.
@@ -224,6 +247,11 @@ impl Reader<'_> {
             let attached = Some(rest.as_str()).filter(|rest| !rest.is_empty()).map(str::to_owned);
             match self.syntax.short.get(&letter) {
                 Some(Takes::Nothing) => self.option(name, true, Value::None, at..at.saturating_add(1)),
+                Some(takes) if self.syntax.mixed && attached.is_some() => {
+                    // The rest is its value for one of the tools, and more letters for another.
+                    self.take(name, *takes, attached, at);
+                    self.loose = true;
+                }
                 Some(takes) => return self.take(name, *takes, attached, at),
                 None => {
                     self.option(name, false, Value::None, at..at.saturating_add(1));
@@ -296,7 +324,8 @@ impl Reader<'_> {
             Some(Word::Literal(text)) => {
                 let after = next.saturating_add(1);
                 self.option(name, true, Value::Text { text: text.clone(), word: next }, at..after);
-                if self.sure { after } else { next }
+                self.loose = self.syntax.mixed;
+                if self.sure && !self.syntax.mixed { after } else { next }
             }
             Some(Word::Unknown) => {
                 self.option(name, true, Value::Unknown, at..next.saturating_add(1));

@@ -74,6 +74,10 @@ struct Row {
     bundle_first: bool,
     #[serde(default)]
     subcommands: bool,
+    #[serde(default)]
+    mixed: bool,
+    #[serde(default)]
+    nopt: bool,
     #[cfg_attr(not(test), expect(dead_code, reason = "for readers of the table; a test wants it present"))]
     reference: String,
 }
@@ -107,6 +111,11 @@ pub(crate) struct Syntax {
     pub(crate) bundle_first: bool,
     /// Whether the first operand names a sub-command.
     pub(crate) subcommands: bool,
+    /// Whether the row speaks of tools that differ: what takes a value for one takes none for another, so the
+    /// value is read as options, too.
+    pub(crate) mixed: bool,
+    /// Whether long names may stand behind one dash and be cut short, as npm reads them.
+    pub(crate) nopt: bool,
 }
 
 impl Syntax {
@@ -140,6 +149,8 @@ impl From<Row> for Syntax {
             assignments: row.assignments,
             bundle_first: row.bundle_first,
             subcommands: row.subcommands,
+            mixed: row.mixed,
+            nopt: row.nopt,
         }
     }
 }
