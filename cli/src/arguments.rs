@@ -9,14 +9,34 @@ use clap::{Args, Parser, Subcommand};
 use policies::SandboxMode;
 use sandbox::BackendChoice;
 
-use crate::execpolicy::arguments::ExecpolicyCommand;
+use crate::execpolicy::arguments::ExecpolicyArguments;
 
 /// Runs commands that a language model wrote inside a sandbox that the kernel enforces.
 #[derive(Debug, Parser)]
 #[command(name = "codex", version)]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) overrides: Overrides,
+
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Settings for one run, in front of the sub-command. Only `sandbox` reads a configuration; `execpolicy`
+/// accepts them anywhere among its options, because other front ends pass them on.
+#[derive(Debug, Args)]
+pub(crate) struct Overrides {
+    /// Override a configuration value
+    #[arg(short = 'c', long = "config", value_name = "KEY=VALUE", hide = true)]
+    pub(crate) config: Vec<String>,
+
+    /// Turn a feature on
+    #[arg(long, value_name = "FEATURE", hide = true)]
+    pub(crate) enable: Vec<String>,
+
+    /// Turn a feature off
+    #[arg(long, value_name = "FEATURE", hide = true)]
+    pub(crate) disable: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -24,8 +44,7 @@ pub(crate) enum Command {
     /// Run a command in a sandbox.
     Sandbox(Box<SandboxArguments>),
     /// Say which commands the rules allow, and why.
-    #[command(subcommand)]
-    Execpolicy(ExecpolicyCommand),
+    Execpolicy(Box<ExecpolicyArguments>),
     /// Show what this machine can enforce, and prove it.
     Doctor(DoctorArguments),
 }
@@ -128,6 +147,19 @@ pub(crate) struct SandboxArguments {
     pub(crate) command: Vec<OsString>,
 }
 
+impl SandboxArguments {
+    /// Adds what stood in front of the sub-command; what stands behind it comes later, and wins.
+    pub(crate) fn with(mut self, overrides: Overrides) -> Self {
+        let Overrides { config, enable, disable } = overrides;
+        for (own, outer) in
+            [(&mut self.config, config), (&mut self.enable, enable), (&mut self.disable, disable)]
+        {
+            own.splice(0..0, outer).for_each(drop);
+        }
+        self
+    }
+}
+
 /// `codex doctor`.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
@@ -166,6 +198,7 @@ fn parse_duration(word: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::execpolicy::arguments::ExecpolicyCommand;
     use clap::CommandFactory;
 
     #[test]
@@ -183,6 +216,40 @@ mod tests {
         for word in ["", "0", "-1", "s", "1d", "1.5s", "99999999999999999999"] {
             assert!(parse_duration(word).is_err(), "{word}");
         }
+    }
+
+    #[test]
+    fn overrides_may_stand_in_front_of_the_sub_command() {
+        let words = ["codex", "-c", "a=1", "--enable", "x", "sandbox", "-c", "a=2", "--", "ls"];
+        let cli = Cli::try_parse_from(words).unwrap();
+        let Command::Sandbox(arguments) = cli.command else { panic!("sandbox") };
+        let arguments = arguments.with(cli.overrides);
+        assert_eq!(arguments.config, ["a=1", "a=2"]);
+        assert_eq!(arguments.enable, ["x"]);
+    }
+
+    #[test]
+    fn rules_are_judged_whatever_the_configuration() {
+        let overrides = ["-c", "a=1", "--enable", "x", "--disable=y"];
+        for rest in [
+            &["check", "-r", "a.rules", "ls"][..],
+            &["explain", "ls"],
+            &["test", "a.toml"],
+            &["simulate", "--history", "h", "--rules", "a.rules"],
+            &["fmt", "a.rules"],
+            &["lint", "a.rules"],
+        ] {
+            let command = [&["codex", "execpolicy"], rest].concat();
+            for at in 1..=3 {
+                let words = [&command[..at], &overrides, &command[at..]].concat();
+                assert!(Cli::try_parse_from(&words).is_ok(), "{words:?}");
+            }
+        }
+        // Behind its first word they are the command's.
+        let words = ["codex", "execpolicy", "check", "-r", "a", "ls", "-c", "x"];
+        let Command::Execpolicy(arguments) = Cli::try_parse_from(words).unwrap().command else { panic!() };
+        let ExecpolicyCommand::Check(check) = arguments.command else { panic!("check") };
+        assert_eq!(check.command, ["ls", "-c", "x"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use sandbox::probe::Host;
 use serde_json::json;
 
 use crate::arguments::DoctorArguments;
-use crate::report::print;
+use crate::report::{Format, print};
 use crate::selftest::{self, Trial};
 
 /// A backend and its self-test.
@@ -35,10 +35,13 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> ExitCode {
         };
         Backend { name, missing, trials }
     });
-    if arguments.json {
-        print(&format!("{:#}\n", to_json(&host, &backends)));
+    let text = if arguments.json {
+        format!("{:#}\n", to_json(&host, &backends))
     } else {
-        print(&to_text(&host, &backends, arguments));
+        to_text(&host, &backends, arguments)
+    };
+    if let Err(failure) = print(&text) {
+        return Format::of(arguments.json).fail(&failure);
     }
     let usable = backends.iter().any(Backend::works);
     if usable { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -27,8 +27,8 @@ fn main() -> ExitCode {
         Err(error) => return report::usage(&error),
     };
     match cli.command {
-        Command::Sandbox(arguments) => run::sandbox(*arguments),
-        Command::Execpolicy(command) => execpolicy::execpolicy(&command),
+        Command::Sandbox(arguments) => run::sandbox(arguments.with(cli.overrides)),
+        Command::Execpolicy(arguments) => execpolicy::execpolicy(&arguments.command),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
     }
 }

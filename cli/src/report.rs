@@ -1,7 +1,7 @@
 //! What a person, or a program, is told when a run does not happen, and the exit status that goes with it.
 
 use std::error::Error;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use execpolicy::display::visible;
@@ -146,8 +146,10 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     // It repeats the words of the command line.
     let text: String = error.render().to_string().lines().map(|line| visible(line) + "\n").collect();
     if !error.use_stderr() {
-        print(&text);
-        return ExitCode::SUCCESS;
+        return match print(&text) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => Format::Text.fail(&failure),
+        };
     }
     say(&format!("codex: {}", text.strip_prefix("error: ").unwrap_or(&text).trim_end()));
     ExitCode::from(Blame::Usage.status())
@@ -202,7 +204,18 @@ pub(crate) fn say(line: &str) {
 }
 
 /// Writes a result to stdout.
-pub(crate) fn print(text: &str) {
-    // A reader that has gone away (`| head`) has what it wanted.
-    write!(std::io::stdout().lock(), "{text}").ok();
+///
+/// # Errors
+/// The result did not get there: half a report must not look like a whole one.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        // A reader that has gone away (`| head`) has what it wanted.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => {
+            let message = format!("cannot write the result to standard output: {error}");
+            Err(Failure::new(Blame::Failed, message, "make room, or name another place"))
+        }
+    }
 }

@@ -38,7 +38,7 @@ fn try_sandbox(arguments: &SandboxArguments, format: Format) -> Result<ExitCode,
         .transpose()?;
     let prepared = prepare(arguments, &caller, format)?;
     if arguments.explain {
-        explain(&prepared, arguments, format);
+        explain(&prepared, arguments, format)?;
         return Ok(ExitCode::SUCCESS);
     }
     let name = arguments.command.first().map(OsString::as_os_str).unwrap_or_default();
@@ -259,7 +259,7 @@ fn with_obstacles(failure: Failure) -> Failure {
     failure.with_help(obstacles).with_help(["`codex doctor` shows what this machine offers".to_owned()])
 }
 
-fn explain(prepared: &Prepared, arguments: &SandboxArguments, format: Format) {
+fn explain(prepared: &Prepared, arguments: &SandboxArguments, format: Format) -> Result<(), Failure> {
     let program = arguments.command.first().map(|name| (name, prepared.plan.resolve_program(name)));
     match format {
         Format::Text => {
@@ -271,7 +271,7 @@ fn explain(prepared: &Prepared, arguments: &SandboxArguments, format: Format) {
                 None => {}
             }
             text += &prepared.plan.to_string();
-            print(&text);
+            print(&text)
         }
         Format::Json => {
             let mut report = prepared.plan.to_json();
@@ -285,7 +285,7 @@ fn explain(prepared: &Prepared, arguments: &SandboxArguments, format: Format) {
                 });
                 object.insert("program".to_owned(), json!(program));
             }
-            print(&format!("{report:#}\n"));
+            print(&format!("{report:#}\n"))
         }
     }
 }

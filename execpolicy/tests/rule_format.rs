@@ -57,3 +57,17 @@ fn a_file_that_does_not_load_is_not_formatted() {
     assert!(format_file("a.rules", "prefix_rule([ )").is_err());
     assert!(format_file("a.rules", "prefix_rule(pattern=['rm'],  decision='deny')").is_err());
 }
+
+#[test]
+fn an_error_points_into_the_original() {
+    let error = format_file("a.rules", "prefix_rule( [ 'a' ,\n 'b' ] )\nprefix_rule(['a'],\n\n  'deny')\n")
+        .unwrap_err();
+    assert_eq!((error.line, error.column), (5, 3), "{}", error.report());
+}
+
+#[test]
+fn a_file_that_would_be_too_large_is_refused() {
+    let text = "prefix_rule(['a'])\n".repeat(50_000);
+    let error = format_file("a.rules", &text).unwrap_err();
+    assert_eq!(error.message, "the formatted file would be larger than 1048576 bytes");
+}

@@ -1,7 +1,7 @@
 //! `codex execpolicy` as its users see it: rule files on the disk, words on the terminal, exit statuses.
 
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -369,7 +369,62 @@ fn fmt_keeps_meaning_comments_mode_and_links() -> Result<()> {
         );
         let _same = execpolicy(place, &["fmt", "--check", &path])?.success()?;
         let broken = file(place, "broken.rules", "prefix_rule(")?;
-        refused(&execpolicy(place, &["fmt", &broken])?, 1, &["broken.rules:1:"])
+        refused(&execpolicy(place, &["fmt", &broken])?, 1, &["broken.rules:1:"])?;
+        // One wrong file, and none is touched. One file twice is one file.
+        let again = file(place, "again.rules", ugly)?;
+        refused(&execpolicy(place, &["fmt", &again, &broken])?, 1, &["broken.rules:1:"])?;
+        ensure!(std::fs::read_to_string(&again)? == ugly, "it was rewritten");
+        let twice = place.host().join(".").join("again.rules");
+        let _done = execpolicy(place, &["fmt", &again, &twice.to_string_lossy()])?.success()?;
+        ensure!(std::fs::read_to_string(&again)? == pretty, "it was not rewritten");
+        let held = std::fs::File::open(&again)?;
+        held.lock()?;
+        std::fs::write(&again, ugly)?;
+        refused(&execpolicy(place, &["fmt", &again])?, 125, &["again.rules", "locked"])
+    })
+}
+
+/// Whoever may write the folder could take the file from its owner.
+#[test]
+fn fmt_keeps_the_owner() -> Result<()> {
+    as_each_user(|place| {
+        let path = place.host().join("owned.rules");
+        std::fs::write(&path, "prefix_rule( ['a'] )\n")?;
+        let before = std::fs::metadata(&path)?;
+        let finished = execpolicy(place, &["fmt", &path.to_string_lossy()])?;
+        let after = std::fs::metadata(&path)?;
+        ensure!((before.uid(), before.gid()) == (after.uid(), after.gid()), "another owner\n{finished}");
+        let formatted = std::fs::read_to_string(&path)? == "prefix_rule(pattern=[\"a\"])\n";
+        ensure!(formatted == (finished.code() == Some(0)), "{finished}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_result_that_is_not_written_is_a_failure() -> Result<()> {
+    as_each_user(|place| {
+        let rules = file(place, "a.rules", RULES)?;
+        let tests = file(place, "a.toml", "[[test]]\nscript = \"ls\"\nexpect = \"allow\"\n")?;
+        let history = file(place, "h.jsonl", "\"ls\"\n")?;
+        let lint = file(place, "twice.rules", "prefix_rule(['a'])\nprefix_rule(['a'])\n")?;
+        for arguments in [
+            &["check", "-r", &rules, "ls"][..],
+            &["explain", "ls"],
+            &["test", &tests],
+            &["simulate", "--history", &history, "--rules", &rules],
+            &["lint", &lint],
+            &["--help"],
+        ] {
+            let mut command = place.outside("/bin/sh");
+            let script = "exec \"$0\" execpolicy \"$@\" > /dev/full";
+            let _configured = command.args(["-c", script]).arg(place.binary()).args(arguments);
+            refused(&process::finish(command, b"")?, 125, &["standard output"])?;
+            let mut command = place.outside("/bin/sh");
+            let script = "exec \"$0\" execpolicy \"$@\" | true";
+            let _configured = command.args(["-c", script]).arg(place.binary()).args(arguments);
+            let _quiet = process::finish(command, b"")?.success()?;
+        }
+        Ok(())
     })
 }
 

@@ -4,6 +4,18 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::arguments::Overrides;
+
+/// `codex execpolicy`.
+#[derive(Debug, Args)]
+pub(crate) struct ExecpolicyArguments {
+    #[command(flatten)]
+    overrides: Overrides,
+
+    #[command(subcommand)]
+    pub(crate) command: ExecpolicyCommand,
+}
+
 /// Which commands rules allow, and why.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ExecpolicyCommand {
@@ -28,6 +40,9 @@ Options are read up to the first word of the command. The exit status is 0 whate
 file cannot be used, 2 for wrong usage. This is the bare matching of rules: what a session makes of the command,
 with its shell text and the fallback for what no rule names, is `codex execpolicy explain`.")]
 pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    overrides: Overrides,
+
     /// A rule file (repeatable)
     #[arg(short = 'r', long = "rules", value_name = "PATH", required = true)]
     pub(crate) rules: Vec<PathBuf>,
@@ -39,18 +54,6 @@ pub(crate) struct CheckArguments {
     /// Let rules for a bare name also match absolute paths, as `host_executable` allows
     #[arg(long)]
     pub(crate) resolve_host_executables: bool,
-
-    /// Accepted for compatibility; nothing here depends on the configuration
-    #[arg(short = 'c', long = "config", value_name = "KEY=VALUE", hide = true)]
-    config: Vec<String>,
-
-    /// Accepted for compatibility
-    #[arg(long, value_name = "FEATURE", hide = true)]
-    enable: Vec<String>,
-
-    /// Accepted for compatibility
-    #[arg(long, value_name = "FEATURE", hide = true)]
-    disable: Vec<String>,
 
     /// The command
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
@@ -82,6 +85,9 @@ Examples:
   codex execpolicy explain --rules my.rules --approval-policy never -- git push
   codex execpolicy explain --json -- timeout 5 make")]
 pub(crate) struct ExplainArguments {
+    #[command(flatten)]
+    overrides: Overrides,
+
     /// A rule file (repeatable); without any, only the fallback decides
     #[arg(short = 'r', long = "rules", value_name = "PATH")]
     pub(crate) rules: Vec<PathBuf>,
@@ -112,6 +118,9 @@ A test file is TOML:
   expect = \"forbidden\"                 # allow, prompt, prompt-user or forbidden
   blame = \"default.rules:3\"            # optional: the rule, or rule, heuristic, guard, parse")]
 pub(crate) struct TestArguments {
+    #[command(flatten)]
+    overrides: Overrides,
+
     /// A rule file that every test file uses, besides its own (repeatable)
     #[arg(short = 'r', long = "rules", value_name = "PATH")]
     pub(crate) rules: Vec<PathBuf>,
@@ -135,6 +144,9 @@ pub(crate) struct TestArguments {
 The history has one command a line, as JSON: an array is an argv, a string is a script for `bash -lc`, and an
 object has `argv` or `script`, and may have `cwd`.")]
 pub(crate) struct SimulateArguments {
+    #[command(flatten)]
+    overrides: Overrides,
+
     /// Recorded commands: JSON lines
     #[arg(long, value_name = "FILE")]
     pub(crate) history: PathBuf,
@@ -158,6 +170,9 @@ pub(crate) struct SimulateArguments {
 /// `codex execpolicy fmt`.
 #[derive(Debug, Args)]
 pub(crate) struct FmtArguments {
+    #[command(flatten)]
+    overrides: Overrides,
+
     /// Change nothing; exit with 1 when a file would change
     #[arg(long)]
     pub(crate) check: bool,
@@ -170,6 +185,9 @@ pub(crate) struct FmtArguments {
 /// `codex execpolicy lint`.
 #[derive(Debug, Args)]
 pub(crate) struct LintArguments {
+    #[command(flatten)]
+    overrides: Overrides,
+
     /// Write the findings as JSON
     #[arg(long)]
     pub(crate) json: bool,

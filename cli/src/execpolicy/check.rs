@@ -23,6 +23,6 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
     let text = text.map_err(|error| {
         Failure::new(Blame::Failed, format!("cannot write the report: {error}"), "report this")
     })?;
-    print(&format!("{text}\n"));
+    print(&format!("{text}\n"))?;
     Ok(ExitCode::SUCCESS)
 }

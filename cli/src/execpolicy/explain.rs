@@ -21,6 +21,6 @@ pub(super) fn explain(arguments: &ExplainArguments) -> Result<ExitCode, Failure>
         return Ok(ExitCode::SUCCESS);
     }
     let edits = explain::edits(&rules.policy, &arguments.command, &context, &verdict);
-    print(&explain::Page { verdict: &verdict, edits: &edits }.to_string());
+    print(&explain::Page { verdict: &verdict, edits: &edits }.to_string())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -18,7 +18,7 @@ pub(super) fn lint(arguments: &LintArguments) -> Result<ExitCode, Failure> {
         for finding in &findings {
             let other = finding.other.as_ref().map_or_else(String::new, |other| format!(" ({other})"));
             let text = format!("{}: {}{other}\n  help: {}", finding.place, finding.message, finding.fix);
-            print(&format!("{}\n", text.lines().map(visible).collect::<Vec<_>>().join("\n")));
+            print(&format!("{}\n", text.lines().map(visible).collect::<Vec<_>>().join("\n")))?;
         }
         say(&format!("codex: {} in {} rules", plural(findings.len(), "finding"), rules.policy.rules().len()));
     }

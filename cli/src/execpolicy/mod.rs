@@ -82,6 +82,6 @@ fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).map_err(|error| {
         Failure::new(Blame::Failed, format!("cannot write the answer as JSON: {error}"), "report this")
     })?;
-    print(&format!("{text}\n"));
+    print(&format!("{text}\n"))?;
     Ok(())
 }

@@ -30,7 +30,7 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> Result<ExitCode, Failur
     if arguments.json {
         print_json(&simulation)?;
     } else {
-        print(&text(&simulation));
+        print(&text(&simulation))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -29,9 +29,9 @@ pub(super) fn test(arguments: &TestArguments) -> Result<ExitCode, Failure> {
     if arguments.json {
         print_json(&tally.json(covered))?;
     } else {
-        print(&tally.text(covered));
+        print(&tally.text(covered))?;
         if !enough {
-            print(&format!("FAILED: --min-coverage asks for {}%\n", arguments.min_coverage));
+            print(&format!("FAILED: --min-coverage asks for {}%\n", arguments.min_coverage))?;
         }
     }
     Ok(if tally.failed() == 0 && enough { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -121,16 +121,23 @@ pub fn network_amendment_line(
 /// byte for byte, and so does a call with a comment in it. Formatting twice changes nothing more.
 ///
 /// # Errors
-/// The file does not parse, or, if it holds nothing but data, does not load. Examples are not tried, since
-/// they may need other files.
+/// The file does not parse, or, if it holds nothing but data, does not load; or it would outgrow the limit of
+/// rule files. Examples are not tried, since they may need other files.
 pub fn format_file(name: &str, text: &str) -> Result<String, RuleFileError> {
+    // First the original, so that errors point into it.
+    let (outline, data) = (calls::outline(name, text)?, rules_file::data(name, text)?);
     let formatted = re_lay(name, text)?;
-    let same = calls::outline(name, &formatted)? == calls::outline(name, text)?
-        && rules_file::data(name, &formatted)? == rules_file::data(name, text)?;
-    if same {
+    let refused =
+        |message: String, help: Option<String>| Err(Source { name, text }.error(0..0, message, help));
+    let limit = Limits::default().file_bytes;
+    if formatted.len() > limit {
+        let help = "split it into several files".to_owned();
+        return refused(format!("the formatted file would be larger than {limit} bytes"), Some(help));
+    }
+    if calls::outline(name, &formatted)? == outline && rules_file::data(name, &formatted)? == data {
         return Ok(formatted);
     }
-    Err(Source { name, text }.error(0..0, "formatting would change what the file means", None))
+    refused("formatting would change what the file means".to_owned(), None)
 }
 
 fn re_lay(name: &str, text: &str) -> Result<String, RuleFileError> {
