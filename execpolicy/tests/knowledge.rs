@@ -58,6 +58,8 @@ fn guarded_options() {
 struct DangerCase {
     argv: String,
     danger: bool,
+    /// The word that makes it so.
+    word: Option<usize>,
     why: String,
 }
 
@@ -65,7 +67,9 @@ struct DangerCase {
 fn dangerous_commands() {
     let mut failures = Vec::new();
     for case in cases::<DangerCase>(include_str!("data/dangerous.toml")) {
-        if danger(&words(&case.argv)).is_some() != case.danger {
+        let found = danger(&words(&case.argv));
+        let elsewhere = case.word.is_some() && found.map(|danger| danger.word) != case.word;
+        if found.is_some() != case.danger || elsewhere {
             failures.push(format!("{}: expected {} ({})", case.argv, case.danger, case.why));
         }
     }

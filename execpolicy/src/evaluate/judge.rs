@@ -65,8 +65,8 @@ pub(super) fn judge(policy: &Policy, part: &Part, context: &Context<'_>) -> Judg
     {
         judgement.dangers.push(Danger {
             command: part.shown.clone(),
-            why: danger.why.clone(),
-            origin: Some(danger.origin.clone()),
+            why: danger.note.why.clone(),
+            origin: Some(danger.note.origin.clone()),
             span: part.span.clone(),
         });
     }
@@ -178,8 +178,8 @@ impl Judgement {
             {
                 self.dangers.push(Danger {
                     command: shown(&within.words),
-                    why: format!("{} ({})", danger.why, within.behind),
-                    origin: Some(danger.origin.clone()),
+                    why: format!("{} ({})", danger.note.why, within.behind),
+                    origin: Some(danger.note.origin.clone()),
                     span: within.span.clone(),
                 });
             }

@@ -19,12 +19,12 @@ struct Row {
     reference: String,
 }
 
-struct Danger {
+struct Entry {
     row: Row,
     note: Note,
 }
 
-impl From<(Row, Origin)> for Danger {
+impl From<(Row, Origin)> for Entry {
     fn from((row, origin): (Row, Origin)) -> Self {
         let note = Note { why: row.why.clone(), reference: row.reference.clone(), origin };
         Self { row, note }
@@ -33,24 +33,34 @@ impl From<(Row, Origin)> for Danger {
 
 const TABLES: &[Table] = &[table!("dangerous.toml")];
 
-static DANGERS: LazyLock<Index<Danger>> = LazyLock::new(|| {
-    Index::new(load::<Row>(TABLES).into_iter().map(Danger::from).collect(), |danger| &danger.row.command)
+static DANGERS: LazyLock<Index<Entry>> = LazyLock::new(|| {
+    Index::new(load::<Row>(TABLES).into_iter().map(Entry::from).collect(), |entry| &entry.row.command)
 });
+
+/// Why a command is dangerous.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Danger {
+    /// The row.
+    pub note: &'static Note,
+    /// The word with the option that makes it dangerous: a rule that covers it speaks of the danger.
+    pub word: usize,
+}
 
 /// Why this one command, run directly, is dangerous, if it is.
 ///
 /// Words that are known only when the command runs are left out, so `rm $X` is not dangerous: nearly every
 /// script would be, and the sandbox still limits it. Options are read as GNU reads them: abbreviated, bundled,
 /// behind operands, up to `--`.
-pub fn danger(words: &[Word]) -> Option<&'static Note> {
+pub fn danger(words: &[Word]) -> Option<Danger> {
     let program = program_name(words.first()?.literal()?);
-    let known: Vec<Word> = words.iter().filter(|word| word.literal().is_some()).cloned().collect();
+    let (places, known): (Vec<usize>, Vec<Word>) =
+        words.iter().cloned().enumerate().filter(|(_, word)| word.literal().is_some()).unzip();
     let items = read(of(program), &known, 1);
-    DANGERS.of(program).find_map(|danger| {
-        let hit = items
-            .iter()
-            .any(|item| matches!(&item.what, What::Option { name, .. } if danger.row.options.contains(name)));
-        hit.then_some(&danger.note)
+    DANGERS.of(program).find_map(|entry| {
+        let hit = items.iter().find(
+            |item| matches!(&item.what, What::Option { name, .. } if entry.row.options.contains(name)),
+        )?;
+        Some(Danger { note: &entry.note, word: *places.get(hit.words.start)? })
     })
 }
 

@@ -145,6 +145,17 @@ pub fn guard_hits(words: &[Word]) -> Vec<GuardHit> {
     hits
 }
 
+/// The row against a sub-command that is not the tool's own, if the words name one.
+pub(crate) fn unknown_subcommand(words: &[Word]) -> Option<&'static Note> {
+    levels(words).iter().find_map(|level| {
+        let guard = GUARDS.of(&level.key).find(|guard| !guard.row.known.is_empty())?;
+        let mut hits = Vec::new();
+        Search { level, guard, hits: &mut hits }.unknown_subcommand();
+        // One with rows of its own is known for what it is.
+        hits.iter().any(|hit| !GUARDS.knows(&hit.option)).then_some(&guard.note)
+    })
+}
+
 struct Search<'a> {
     level: &'a Level,
     guard: &'static Guard,

@@ -47,7 +47,14 @@ struct Row {
     /// Options that make it read standard input.
     #[serde(default)]
     stdin: Vec<String>,
-    /// Options with which nothing runs.
+    /// Options without which nothing that the words name, or that is read, is code.
+    #[serde(default)]
+    only_with: Vec<String>,
+    /// How many operands come before the code, such as the database of `sqlite3`; the code behind them may be
+    /// missing, and then it is read from standard input.
+    #[serde(default)]
+    skip: usize,
+    /// Options with which, if there is nothing else, nothing runs.
     #[serde(default)]
     nothing: Vec<String>,
     why: String,
@@ -91,6 +98,20 @@ pub fn code_word(words: &[Word]) -> Option<Code> {
 fn place(level: &Level, row: &Row) -> Option<Place> {
     let mut last: Option<usize> = None;
     let (mut program, mut stdin) = (false, false);
+    let mut operands = 0_usize;
+    let has = |names: &[String]| {
+        level.items.iter().any(|item| {
+            item.what == What::Unknown || matches!(&item.what, What::Option { name, .. } if names.contains(name))
+        })
+    };
+    if !row.only_with.is_empty() && !has(&row.only_with) {
+        return None;
+    }
+    // Beside anything else, `--version` may be a value, or come too late.
+    let only = |item: &Item| matches!(&item.what, What::Option { name, .. } if row.nothing.contains(name));
+    if !level.items.is_empty() && level.items.iter().all(only) {
+        return None;
+    }
     for item in &level.items {
         match &item.what {
             What::Unknown => return Some(Place::Unclear),
@@ -103,12 +124,13 @@ fn place(level: &Level, row: &Row) -> Option<Place> {
             {
                 return Some(Place::Unclear);
             }
-            What::Option { name, .. } if row.nothing.contains(name) && !program && !stdin => return None,
             What::Option { name, .. } if row.stdin.contains(name) => stdin = true,
             What::Option { name, value, .. } if row.code.contains(name) || row.loads.contains(name) => {
                 program = program || row.code.contains(name);
                 last = last.max(Some(holder(item, value)?));
             }
+            What::Operand(_) if !program && !item.sure => return Some(Place::Unclear),
+            What::Operand(_) if !program && operands < row.skip => operands = operands.saturating_add(1),
             What::Operand(text) if !program => {
                 return Some(match text.as_str() {
                     "-" => Place::Stdin,
@@ -147,7 +169,7 @@ mod tests {
             assert!(!note.why.is_empty() && !note.reference.is_empty(), "{}", note.origin);
             for command in &row.command {
                 assert!(knows(command), "{}: no syntax for {command}", note.origin);
-                for option in row.code.iter().chain(&row.loads).chain(&row.stdin).chain(&row.nothing) {
+                for option in row.code.iter().chain(&row.loads).chain(&row.stdin).chain(&row.nothing).chain(&row.only_with) {
                     assert!(of(command).knows(option), "{}: {command} has no {option}", note.origin);
                 }
             }
@@ -194,6 +216,39 @@ mod tests {
             ("deno test", Some(Place::Word(1))),
             ("deno x.ts", Some(Place::Word(1))),
             ("git log", None),
+            ("perl -V", Some(Place::Stdin)),
+            ("perl -v", None),
+            ("perl -I/x -v", Some(Place::Stdin)),
+            ("perl -V -e1", Some(Place::Word(2))),
+            ("sh --version -c x", Some(Place::Word(3))),
+            ("sh --version", Some(Place::Stdin)),
+            ("bash --version", None),
+            ("bash-5.2 x.sh", Some(Place::Word(1))),
+            ("tclsh --version", Some(Place::Stdin)),
+            ("php -d extension=x -v", Some(Place::Stdin)),
+            ("php -v", None),
+            ("python3 -V x.py", Some(Place::Word(2))),
+            ("python3.12-dbg x.py", Some(Place::Word(1))),
+            ("sqlite3 x.db", Some(Place::Stdin)),
+            ("sqlite3 x.db .tables", Some(Place::Word(2))),
+            ("psql -c x", Some(Place::Word(2))),
+            ("psql db", Some(Place::Stdin)),
+            ("psql --version", None),
+            ("mysql db", Some(Place::Stdin)),
+            ("ed f", Some(Place::Stdin)),
+            ("ex f", Some(Place::Stdin)),
+            ("vim f", None),
+            ("vim -es f", Some(Place::Stdin)),
+            ("gdb x", Some(Place::Stdin)),
+            ("at now", Some(Place::Stdin)),
+            ("crontab -", Some(Place::Stdin)),
+            ("crontab -l", None),
+            ("crontab f", Some(Place::Word(1))),
+            ("sftp h", Some(Place::Stdin)),
+            ("fish -c x", Some(Place::Word(2))),
+            ("tcsh -c x", Some(Place::Word(2))),
+            ("nu -c x", Some(Place::Word(2))),
+            ("m4 x", Some(Place::Word(1))),
         ] {
             assert_eq!(place(text), expected, "{text}");
         }

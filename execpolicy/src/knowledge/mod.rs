@@ -18,12 +18,12 @@ mod tables;
 pub mod wrappers;
 
 pub use banned::banned_prefix;
-pub use dangerous::danger;
+pub use dangerous::{Danger, danger};
 pub use guards::{Effect, GuardHit, guard_hits};
 pub use interpreters::{Code, Place, code_word, interpreter};
 pub use offers::{Refusal, offerable, other_commands};
 pub use safe::known_safe;
-pub use subcommands::subcommand;
+pub use subcommands::{subcommand, without_global_options};
 pub use tables::Note;
 pub use wrappers::{Inner, LookThrough, Unclear, WRAPPER_DEPTH_LIMIT, is_wrapper, look_through};
 

@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::dangerous::danger;
-use super::guards::guard_hits;
+use super::guards::{guard_hits, unknown_subcommand};
 use super::interpreters::{code_word, interpreter};
+use super::options::What;
 use super::syntax::{levels, tool_key};
 use super::tables::{Index, Note, Table, load, table};
 use super::wrappers::{is_wrapper, look_through, wraps};
@@ -83,19 +84,21 @@ pub fn offerable(prefix: &[String]) -> Result<(), Refusal> {
     let known = banned_prefix(prefix)
         .or_else(|| interpreter(program))
         .or_else(|| code_word(&words).map(|code| code.note))
-        .or_else(|| danger(&words))
+        .or_else(|| danger(&words).map(|danger| danger.note))
         .or_else(|| is_wrapper(&key).then(|| wraps(&words)).flatten())
         .or_else(|| wraps(&words))
         .or_else(|| refused(&words))
         .or_else(|| runs_something(&words))
-        .or_else(|| guarded(&words));
+        .or_else(|| guarded(&words))
+        .or_else(|| unknown_subcommand(&words));
     known.map_or(Ok(()), |note| Err(Refusal::Known(note)))
 }
 
 /// A row that refuses the prefix.
 fn refused(words: &[Word]) -> Option<&'static Note> {
     levels(words).iter().find_map(|level| {
-        let bare = level.at.saturating_add(1) == words.len();
+        // Options alone say no more than the bare name: a target or sub-command may follow.
+        let bare = !level.items.iter().any(|item| matches!(item.what, What::Operand(_)));
         let mut rows = OFFERS.of(&level.key);
         rows.find(|offer| match offer.row.refuse {
             Refuse::Nothing => false,
@@ -185,6 +188,9 @@ mod tests {
             "docker ps",
             "terraform plan",
             "pytest tests",
+            "make -j4 test",
+            "perf list",
+            "git push origin main",
         ] {
             assert!(may(text), "{text}");
         }
@@ -243,6 +249,27 @@ mod tests {
             "at now",
             "docker",
             "go run x.go",
+            "perf",
+            "perf stat",
+            "mpirun",
+            "mpirun x",
+            "sshpass -p x ssh h",
+            "nix",
+            "nix-shell",
+            "make -j4",
+            "make -f x test",
+            "make CC=x test",
+            "git bisect",
+            "git bisect run x",
+            "git bisect start",
+            "git push /x",
+            "git push ../x main",
+            "git foo",
+            "git --no-pager",
+            "npm foo",
+            "npm exe p",
+            "npm -s",
+            "curl -s",
         ] {
             assert!(!may(text), "{text}");
         }

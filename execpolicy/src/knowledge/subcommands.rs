@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::options::{What, read};
-use super::syntax::{of, tool_key};
+use super::syntax::{knows, of, tool_key};
 use super::tables::{Index, Table, load, table};
 use crate::Word;
 
@@ -45,6 +45,44 @@ pub fn subcommand(words: &[String]) -> Option<usize> {
     (named > 0).then(|| first.saturating_add(named))
 }
 
+/// The words without the options that stand in front of the sub-command: `git push x` for
+/// `git -C . --no-pager push x`. None when nothing was left out, or the program has no sub-commands.
+///
+/// For rules that restrict: where options are not understood, some word is taken for the sub-command.
+pub fn without_global_options(words: &[Word]) -> Option<Vec<Word>> {
+    const DEPTH: usize = 3;
+    let mut kept = vec![words.first()?.clone()];
+    let mut key = tool_key(words.first()?.literal()?);
+    let mut at = 0_usize;
+    for _ in 0..DEPTH {
+        if !(of(&key).subcommands || TOOLS.knows(&key)) {
+            break;
+        }
+        let Some((name, place)) = named(&key, words, at.saturating_add(1)) else { break };
+        kept.push(words.get(place)?.clone());
+        key = format!("{key} {name}");
+        at = place;
+    }
+    kept.extend(words.iter().skip(at.saturating_add(1)).cloned());
+    (kept.len() < words.len()).then_some(kept)
+}
+
+/// The first operand that surely is one; else the last that names something in the tables, else the last.
+fn named(key: &str, words: &[Word], from: usize) -> Option<(String, usize)> {
+    let mut perhaps: Option<(String, usize)> = None;
+    for item in read(of(key), words, from) {
+        let What::Operand(name) = item.what else { continue };
+        let found = (name, item.words.start);
+        if item.sure {
+            return Some(perhaps.unwrap_or(found));
+        }
+        if perhaps.is_none() || knows(&format!("{key} {}", found.0)) {
+            perhaps = Some(found);
+        }
+    }
+    perhaps
+}
+
 /// Whether these words are a program, alone, that has sub-commands.
 pub(crate) fn has_subcommands(prefix: &[String]) -> bool {
     matches!(prefix, [program] if TOOLS.knows(&tool_key(program)))
@@ -57,7 +95,8 @@ fn is_name(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{TOOLS, subcommand};
+    use super::{TOOLS, subcommand, without_global_options};
+    use crate::Word;
 
     #[test]
     fn every_row_has_a_reason() {
@@ -88,6 +127,30 @@ mod tests {
             ("git --unheard-of log", None),
         ] {
             assert_eq!(count(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn global_options_are_left_out() {
+        let left = |text: &str| {
+            let words = without_global_options(&Word::all(&shlex::split(text).unwrap()))?;
+            Some(words.iter().map(|word| word.literal().unwrap().to_owned()).collect::<Vec<_>>().join(" "))
+        };
+        for (text, expected) in [
+            ("git -C . --no-pager push x", Some("git push x")),
+            ("git -c a.b=c push -f", Some("git push -f")),
+            ("git push -f", None),
+            ("git push", None),
+            ("git --no-pager", None),
+            ("git --unheard-of x push y", Some("git push y")),
+            ("cargo +nightly --locked test", Some("cargo test")),
+            ("npm --prefix=x test", Some("npm test")),
+            ("docker --context x run y", Some("docker run y")),
+            ("kubectl -n x delete pod y", Some("kubectl delete pod y")),
+            ("ls -l x", None),
+            ("git -- push", Some("git push")),
+        ] {
+            assert_eq!(left(text).as_deref(), expected, "{text}");
         }
     }
 }

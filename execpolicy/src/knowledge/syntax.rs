@@ -278,8 +278,25 @@ pub(crate) fn tool_key(program: &str) -> String {
     {
         return format!("git {subcommand}");
     }
-    let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'));
-    if !knows(name) && !bare.is_empty() && knows(bare) { bare.to_owned() } else { name.to_owned() }
+    if knows(name) {
+        return name.to_owned();
+    }
+    let bare = without_version(name);
+    if knows(bare) { bare.to_owned() } else { name.to_owned() }
+}
+
+/// The name without a version and without the kind of build: `python` for `python3.12-dbg`, `bash` for
+/// `bash-5.2` and `bash-static`.
+fn without_version(name: &str) -> &str {
+    const BUILDS: &[&str] = &["-dbg", "-debug", "-static", "-minimal", "-dev", "-headless", "-stable", "-nightly"];
+    let name = BUILDS.iter().find_map(|build| name.strip_suffix(build)).unwrap_or(name);
+    if knows(name) {
+        return name;
+    }
+    // `python3.13t`, `python3.8dm`
+    let letters = name.trim_end_matches(['t', 'd', 'm', 'u']);
+    let name = if letters.ends_with(|c: char| c.is_ascii_digit()) { letters } else { name };
+    name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'))
 }
 
 #[cfg(test)]
@@ -316,6 +333,10 @@ mod tests {
             ("git", "git"),
             ("base64", "base64"),
             ("git-grep", "git grep"),
+            ("bash-5.2", "bash"),
+            ("python3.12-dbg", "python"),
+            ("python3.13t", "python"),
+            ("dash-static", "dash"),
         ] {
             assert_eq!(tool_key(program), key);
         }

@@ -56,6 +56,7 @@ impl Reader {
     fn run(&mut self) -> Result<(), Unreadable> {
         let mut printing = false;
         let mut depth = 0_usize;
+        let mut reading = false;
         while let Some(c) = self.next() {
             match c {
                 '#' => {
@@ -77,6 +78,7 @@ impl Reader {
                 }
                 '|' => self.note(Effect::RunsProgram),
                 '>' if printing && depth == 0 => self.redirection(),
+                '<' if reading => self.source(),
                 '(' | '[' => {
                     depth = depth.saturating_add(1);
                     self.last = Last::Operator;
@@ -87,12 +89,14 @@ impl Reader {
                 }
                 ';' | '{' | '}' => {
                     printing = false;
+                    reading = false;
                     depth = 0;
                     self.last = Last::Operator;
                 }
                 c if c.is_alphanumeric() || matches!(c, '_' | '.') => {
                     let word = self.word(c);
                     printing = printing || matches!(word.as_str(), "print" | "printf");
+                    reading = reading || word == "getline";
                     self.last = if is_keyword(&word) { Last::Operator } else { Last::Operand };
                 }
                 '+' | '-' if self.peek() == Some(c) => {
@@ -119,7 +123,10 @@ impl Reader {
 
     fn word(&mut self, first: char) -> String {
         let mut word = String::from(first);
-        while let Some(c) = self.peek().filter(|c| c.is_alphanumeric() || matches!(c, '_' | '.')) {
+        // A number ends where a name begins and the other way round: `print.5` is `print .5`.
+        let number = first.is_numeric() || first == '.';
+        let continues = |c: &char| if number { c.is_numeric() || *c == '.' } else { is_of_a_name(*c) };
+        while let Some(c) = self.peek().filter(continues) {
             word.push(c);
             self.next();
         }
@@ -172,23 +179,48 @@ impl Reader {
         while self.peek().is_some_and(|c| c == '>' || c == ' ') {
             self.next();
         }
-        if self.peek() == Some('"') {
-            self.next();
-            let target = self.delimited('"');
-            let ends = self.text.get(self.at..).unwrap_or_default().iter().find(|c| !matches!(c, ' ' | '\t'));
-            let stream =
-                target.is_ok_and(|name| matches!(name.as_str(), "/dev/stdout" | "/dev/stderr" | "/dev/null"));
-            if stream && matches!(ends, None | Some(';' | '}' | '\n')) {
-                return;
-            }
+        let stream = self.lone_literal(&[]).is_some_and(|name| {
+            matches!(name.as_str(), "/dev/stdout" | "/dev/stderr" | "/dev/null")
+        });
+        if !stream {
+            self.note(Effect::WritesFile);
         }
-        self.note(Effect::WritesFile);
+    }
+
+    /// What `getline <` reads: a name that is put together may be `/inet/…`, which opens a connection.
+    fn source(&mut self) {
+        while self.peek() == Some(' ') {
+            self.next();
+        }
+        if self.lone_literal(&[')']).is_none_or(|name| name.starts_with("/inet")) {
+            self.note(Effect::Network);
+        }
+    }
+
+    /// A string without escapes, if nothing is joined to it.
+    fn lone_literal(&mut self, also_ends: &[char]) -> Option<String> {
+        if self.peek() != Some('"') {
+            return None;
+        }
+        self.next();
+        let from = self.at;
+        let text = self.delimited('"').ok()?;
+        let plain = text.chars().count().saturating_add(1) == self.at.saturating_sub(from);
+        let mut behind = self.text.get(self.at..).unwrap_or_default().iter();
+        let ends = behind.find(|c| !matches!(c, ' ' | '\t'));
+        let ended = ends.is_none_or(|c| matches!(c, ';' | '}' | '\n') || also_ends.contains(c));
+        self.last = Last::Operand;
+        (plain && ended).then_some(text)
     }
 
     fn note(&mut self, effect: Effect) {
         self.effect = self.effect.max(Some(effect));
         self.last = Last::Operator;
     }
+}
+
+fn is_of_a_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 fn is_keyword(word: &str) -> bool {
@@ -239,6 +271,8 @@ mod tests {
             "NR>=10 && NR<=20",
             "{gsub(/>/, \"x\"); print}",
             "length($0) > 80",
+            "{print .5, 1e5, 0x1F}",
+            "{while ((getline line < \"f\") > 0) print line}",
             "{a[$1]++} END {for (k in a) print k, a[k]}",
         ];
         for program in harmless {
@@ -266,8 +300,21 @@ mod tests {
             "{print 1,\n2 > \"f\"}",
             "{print > $1}",
             "{print > \"/dev/stderr\" \"x\"}",
+            "BEGIN{print.5>\"/path\"}",
+            "BEGIN{print 1>\"/dev/nul\\154\"}",
+            "BEGIN{print 1>\"/\\dev/null\"}",
+            "BEGIN{print 1 > \"/in\" \"et/tcp/0/h/80\"}",
         ] {
             assert_eq!(awk_effect(program), Some(Effect::WritesFile), "{program}");
+        }
+        for program in [
+            "BEGIN{getline x < (\"/in\" \"et/tcp/0/h/80\")}",
+            "BEGIN{getline < \"/in\" \"et/tcp/0/h/80\"}",
+            "BEGIN{getline x < f}",
+            "BEGIN{getline x < \"/inet4/tcp/0/h/80\"}",
+            "BEGIN{getline x < \"/in\\145t/tcp/0/h/80\"}",
+        ] {
+            assert_eq!(awk_effect(program), Some(Effect::Network), "{program}");
         }
     }
 }
