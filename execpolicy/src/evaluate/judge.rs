@@ -258,7 +258,11 @@ impl Judgement {
 fn restricting<'p>(policy: &'p Policy, words: &[Word]) -> Vec<PrefixMatch<'p>> {
     let mut found = policy.restrictive(words);
     if let Some(bare) = knowledge::without_global_options(words) {
-        for hidden in policy.restrictive(&bare) {
+        // A word that is known only when it runs need not be such an option.
+        let unknown = |words: &[Word]| words.iter().filter(|word| **word == Word::Unknown).count();
+        let certain = unknown(&bare) == unknown(words);
+        for mut hidden in policy.restrictive(&bare) {
+            hidden.certain &= certain;
             if !found.iter().any(|known| known.rule == hidden.rule && known.certain >= hidden.certain) {
                 found.push(hidden);
             }

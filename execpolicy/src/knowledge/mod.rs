@@ -28,10 +28,6 @@ pub use tables::Note;
 pub use wrappers::{Inner, LookThrough, Unclear, WRAPPER_DEPTH_LIMIT, is_wrapper, look_through};
 
 /// TEMP
-pub fn without_global_options(_: &[crate::Word]) -> Option<Vec<crate::Word>> {
-    None
-}
-/// TEMP
 pub fn environment_changes(_: &[crate::Word]) -> bool {
     false
 }
