@@ -35,8 +35,8 @@ impl Shell {
     }
 
     pub(crate) fn name(&self) -> String {
-        let before = self.before.join(" ");
-        format!("{} (as {} {before}, {}, {:?})", self.path.display(), self.arg0, self.locale, self.dialect)
+        let file = self.path.file_name().unwrap_or_default().to_string_lossy();
+        format!("{file}::as_{}::{:?}::{}", self.arg0, self.dialect, self.locale).to_lowercase()
     }
 }
 
