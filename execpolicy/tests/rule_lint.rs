@@ -55,3 +55,13 @@ fn many_rules_are_looked_through() {
     let text: String = (0..5_000).map(|at| format!("prefix_rule(pattern=[\"git\", \"w{at}\"])\n")).collect();
     assert_eq!(lint(&files(&[text])).len(), 0);
 }
+
+/// Rules that say the same are not compared with each other, and rules that begin alike with a few.
+#[test]
+fn many_alike_rules_are_looked_through() {
+    let equal = "prefix_rule([\"git\"])\n".repeat(20_000);
+    assert_eq!(lint(&files(&[equal])).len(), 19_999);
+    let alike: String =
+        (0..5_000).map(|at| format!("prefix_rule([\"git\", [\"a\", \"w{at}\"]], \"prompt\")\n")).collect();
+    assert_eq!(lint(&files(&[alike])).len(), 0);
+}
