@@ -107,6 +107,9 @@ struct WrapperCase {
     perhaps: Vec<String>,
     #[serde(default)]
     unclear: bool,
+    /// A shell reads standard input; then it is unclear, too.
+    #[serde(default)]
+    shell: bool,
     why: String,
 }
 
@@ -134,11 +137,17 @@ fn wrappers() {
         let missing = case.perhaps.iter().any(|text| !all.iter().any(|(found, _)| found == text));
         // Where nothing is expected, not even a guess may be made.
         let invented = case.inner.is_empty() && case.perhaps.is_empty() && !all.is_empty();
-        if certain != case.inner || missing || invented || found.unclear.is_some() != case.unclear {
+        if certain != case.inner
+            || missing
+            || invented
+            || found.unclear.is_some() != (case.unclear || case.shell)
+            || found.shell.is_some() != case.shell
+        {
             failures.push(format!(
-                "{}: {all:?} unclear {} ({})",
+                "{}: {all:?} unclear {} shell {} ({})",
                 case.argv,
                 found.unclear.is_some(),
+                found.shell.is_some(),
                 case.why
             ));
         }

@@ -412,8 +412,7 @@ mod tests {
             let (row, note) = (&guard.row, &guard.note);
             assert!(!note.why.is_empty() && !note.reference.is_empty(), "{}", note.origin);
             let matches = !row.options.is_empty() || !row.operands.is_empty() || row.from_operand.is_some();
-            let matches =
-                matches || row.operand.is_some() || row.repository.is_some() || row.unless_it_reads;
+            let matches = matches || row.operand.is_some() || row.repository.is_some() || row.unless_it_reads;
             assert!(
                 matches || row.always || row.language.is_some() || !row.known.is_empty(),
                 "{}: matches nothing",

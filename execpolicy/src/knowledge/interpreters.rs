@@ -101,7 +101,8 @@ fn place(level: &Level, row: &Row) -> Option<Place> {
     let mut operands = 0_usize;
     let has = |names: &[String]| {
         level.items.iter().any(|item| {
-            item.what == What::Unknown || matches!(&item.what, What::Option { name, .. } if names.contains(name))
+            item.what == What::Unknown
+                || matches!(&item.what, What::Option { name, .. } if names.contains(name))
         })
     };
     if !row.only_with.is_empty() && !has(&row.only_with) {
@@ -169,7 +170,14 @@ mod tests {
             assert!(!note.why.is_empty() && !note.reference.is_empty(), "{}", note.origin);
             for command in &row.command {
                 assert!(knows(command), "{}: no syntax for {command}", note.origin);
-                for option in row.code.iter().chain(&row.loads).chain(&row.stdin).chain(&row.nothing).chain(&row.only_with) {
+                for option in row
+                    .code
+                    .iter()
+                    .chain(&row.loads)
+                    .chain(&row.stdin)
+                    .chain(&row.nothing)
+                    .chain(&row.only_with)
+                {
                     assert!(of(command).knows(option), "{}: {command} has no {option}", note.origin);
                 }
             }

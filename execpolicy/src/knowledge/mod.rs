@@ -6,7 +6,10 @@
 
 pub mod banned;
 pub mod dangerous;
+pub mod environment;
 pub mod guards;
+#[cfg(test)]
+mod help_agrees;
 pub mod interpreters;
 pub mod offers;
 mod options;
@@ -19,6 +22,7 @@ pub mod wrappers;
 
 pub use banned::banned_prefix;
 pub use dangerous::{Danger, danger};
+pub use environment::environment_changes;
 pub use guards::{Effect, GuardHit, guard_hits};
 pub use interpreters::{Code, Place, code_word, interpreter};
 pub use offers::{Refusal, offerable, other_commands};
@@ -26,8 +30,3 @@ pub use safe::known_safe;
 pub use subcommands::{subcommand, without_global_options};
 pub use tables::Note;
 pub use wrappers::{Inner, LookThrough, Unclear, WRAPPER_DEPTH_LIMIT, is_wrapper, look_through};
-
-/// TEMP
-pub fn environment_changes(_: &[crate::Word]) -> bool {
-    false
-}

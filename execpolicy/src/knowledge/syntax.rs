@@ -288,7 +288,8 @@ pub(crate) fn tool_key(program: &str) -> String {
 /// The name without a version and without the kind of build: `python` for `python3.12-dbg`, `bash` for
 /// `bash-5.2` and `bash-static`.
 fn without_version(name: &str) -> &str {
-    const BUILDS: &[&str] = &["-dbg", "-debug", "-static", "-minimal", "-dev", "-headless", "-stable", "-nightly"];
+    const BUILDS: &[&str] =
+        &["-dbg", "-debug", "-static", "-minimal", "-dev", "-headless", "-stable", "-nightly"];
     let name = BUILDS.iter().find_map(|build| name.strip_suffix(build)).unwrap_or(name);
     if knows(name) {
         return name;

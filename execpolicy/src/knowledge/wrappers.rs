@@ -27,7 +27,8 @@ pub struct LookThrough {
     pub inner: Vec<Inner>,
     /// Why something may run that is not listed, if so.
     pub unclear: Option<Unclear>,
-    /// TEMP
+    /// Set when a shell is started that reads its standard input as a script: an interactive, login or default
+    /// shell without a command. `unclear` is set then, too.
     pub shell: Option<&'static Note>,
 }
 
@@ -98,6 +99,11 @@ enum Runs {
     OptionCommand,
     /// The value of `-c` sets a variable that holds a command (git).
     GitConfig,
+    /// With no more operands than `skip` says, and, if there are `options`, with one of them, a shell that reads
+    /// standard input.
+    Shell,
+    /// The value of one of `options` is a program, and the operands are its arguments.
+    OptionProgram,
     /// Operands before `:::` are text for a shell, or each one behind it (GNU parallel).
     Parallel,
 }
@@ -147,13 +153,16 @@ static WRAPPERS: LazyLock<Index<Wrapper>> = LazyLock::new(|| {
 pub fn is_wrapper(program: &str) -> bool {
     WRAPPERS.of(&tool_key(program)).any(|wrapper| match wrapper.row.runs {
         Runs::Operands | Runs::Joined | Runs::FirstOperand | Runs::EachOperand | Runs::Parallel => true,
+        Runs::Shell => wrapper.row.options.is_empty(),
+        Runs::OptionProgram => true,
         Runs::Script | Runs::Split | Runs::OptionCommand | Runs::GitConfig => false,
     })
 }
 
 /// The program and sub-command of the innermost wrapper row, if the words name one such as `npm exec`.
 pub(crate) fn wraps(words: &[Word]) -> Option<&'static Note> {
-    let by_operands = |runs| !matches!(runs, Runs::Script | Runs::OptionCommand | Runs::GitConfig);
+    let by_operands =
+        |runs| !matches!(runs, Runs::Script | Runs::OptionCommand | Runs::GitConfig | Runs::Shell);
     let levels = levels(words);
     let rows = levels.iter().flat_map(|level| WRAPPERS.of(&level.key));
     rows.filter(|wrapper| by_operands(wrapper.row.runs)).map(|wrapper| &wrapper.note).next()
@@ -197,6 +206,8 @@ impl Search<'_> {
             Runs::OptionCommand => self.option_commands(),
             Runs::GitConfig => self.option_values(Self::git_variable),
             Runs::Parallel => self.parallel(),
+            Runs::Shell => self.shell(),
+            Runs::OptionProgram => self.option_program(),
         }
     }
 
@@ -233,7 +244,10 @@ impl Search<'_> {
         let skips = &self.wrapper.row.skip;
         for skip in skips {
             if let Some((at, sure)) = places.get(*skip) {
-                starts.insert((*at, *sure && skips.len() == 1));
+                // `mise exec node -- rm`: behind an operand, `--` still ends what is the wrapper's.
+                let ends = self.words.get(*at).and_then(Word::literal) == Some("--");
+                let at = if ends { at.saturating_add(1) } else { *at };
+                starts.insert((at, *sure && skips.len() == 1));
             }
         }
         starts.extend(places.iter().filter(|(_, sure)| !sure));
@@ -436,6 +450,56 @@ impl Search<'_> {
             None if alias => self.script(format!("git {value}"), word, item.sure),
             None if runs_a_program(&name) => self.script(value.to_owned(), word, item.sure),
             None => {}
+        }
+    }
+
+    /// `sudo -s`, `su`, `unshare -r`: what the shell runs is in its standard input.
+    fn shell(&mut self) {
+        let row = &self.wrapper.row;
+        let asked = row.options.is_empty()
+            || self.level.items.iter().any(|item| match &item.what {
+                What::Option { name, .. } => row.options.contains(name),
+                What::Unknown => true,
+                What::Operand(_) | What::Assignment | What::End => false,
+            });
+        let most = row.skip.iter().copied().max().unwrap_or(0);
+        // Each option that is not known may take an operand as its value.
+        let loose = |item: &&Item| item.sure && matches!(item.what, What::Option { known: false, .. });
+        let values = self.level.items.iter().filter(loose).count();
+        let hidden = self.level.items.iter().any(|item| item.what == What::Unknown);
+        let places = self.operand_places();
+        let fewest = match hidden {
+            true => places.iter().filter(|(_, sure)| *sure).count(),
+            false => places.len().saturating_sub(values),
+        };
+        if asked && fewest <= most {
+            self.found.shell.get_or_insert(&self.wrapper.note);
+            self.unclear(None);
+        }
+    }
+
+    /// `start-stop-daemon -x PROGRAM -- ARGUMENTS`.
+    fn option_program(&mut self) {
+        let arguments = self.operand_places().first().map_or(self.words.len(), |(at, _)| *at);
+        for item in &self.level.items {
+            match &item.what {
+                What::Option { name, value: Value::Text { text, .. }, .. }
+                    if self.wrapper.row.options.contains(name) =>
+                {
+                    let mut words = vec![Word::Literal(text.clone())];
+                    words.extend(self.words.iter().skip(arguments).cloned());
+                    let how = &self.wrapper.note;
+                    let certain = item.sure && self.level.sure;
+                    self.found.inner.push(Inner::Command { words, first: None, certain, how });
+                }
+                What::Option { name, value: Value::Unknown, .. }
+                    if self.wrapper.row.options.contains(name) =>
+                {
+                    self.unclear(Some(item.words.end.saturating_sub(1)));
+                }
+                What::Unknown => self.unclear(Some(item.words.start)),
+                What::Option { .. } | What::Operand(_) | What::Assignment | What::End => {}
+            }
         }
     }
 

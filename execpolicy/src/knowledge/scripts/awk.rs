@@ -179,9 +179,9 @@ impl Reader {
         while self.peek().is_some_and(|c| c == '>' || c == ' ') {
             self.next();
         }
-        let stream = self.lone_literal(&[]).is_some_and(|name| {
-            matches!(name.as_str(), "/dev/stdout" | "/dev/stderr" | "/dev/null")
-        });
+        let stream = self
+            .lone_literal(&[])
+            .is_some_and(|name| matches!(name.as_str(), "/dev/stdout" | "/dev/stderr" | "/dev/null"));
         if !stream {
             self.note(Effect::WritesFile);
         }
