@@ -60,12 +60,9 @@ fn installed(program: &str) -> bool {
     run(Path::new("/"), &["sh", "-c", &format!("command -v {program}")])
 }
 
-/// Too large, or of too little use otherwise, to be installed for a few rows.
-const OPTIONAL: &[&str] = &["hyperfine", "npm", "npx", "perf", "valgrind"];
-
 /// Says aloud what is left out; `scripts/test` installs what the rows name, so in CI nothing is.
 fn skip(program: &str, line: &str) {
-    let elsewhere = program.starts_with('/') || OPTIONAL.contains(&program);
+    let elsewhere = program.starts_with('/');
     assert!(elsewhere || std::env::var_os("CI").is_none(), "`{program}` is not installed: {line}");
     eprintln!("skipped: `{program}` is not installed: {line}");
 }
