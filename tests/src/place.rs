@@ -295,7 +295,8 @@ impl Occupied {
     /// What was in the shared directories before this process ran anything.
     fn already_there() -> &'static BTreeSet<PathBuf> {
         static THERE: OnceLock<BTreeSet<PathBuf>> = OnceLock::new();
-        THERE.get_or_init(watch::shared_residue)
+        // In use or not: to ask is to lock for a moment, and another test asks, too.
+        THERE.get_or_init(watch::shared_names)
     }
 
     /// If nobody is in, says what was left in the shared directories. A protected name counts even

@@ -114,10 +114,16 @@ pub fn mounts() -> Result<BTreeSet<String>> {
     Ok(text.lines().map(ToOwned::to_owned).collect())
 }
 
+/// [`shared_names`] that no run uses.
+#[must_use]
+pub fn shared_residue() -> BTreeSet<PathBuf> {
+    shared_names().into_iter().filter(|path| !is_in_use(path)).collect()
+}
+
 /// Names in the shared temporary directories that only a sandbox run would have made: protected
 /// names, and leftovers that carry the name of the program or its backend.
 #[must_use]
-pub fn shared_residue() -> BTreeSet<PathBuf> {
+pub fn shared_names() -> BTreeSet<PathBuf> {
     let suspicious = |name: &str| {
         let bare = name.trim_start_matches('.');
         PROTECTED.contains(&name)
@@ -130,7 +136,6 @@ pub fn shared_residue() -> BTreeSet<PathBuf> {
         .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(suspicious))
-        .filter(|path| !is_in_use(path))
         .collect()
 }
 
