@@ -266,6 +266,11 @@ fn hostile_lengths_are_dangerous_and_no_work() {
         ("trap 'git push' EXIT; ".repeat(5_000), Decision::Forbidden),
         (format!("{}a", "a|".repeat(60_000)), Decision::Prompt),
         (format!("cat {}\n", "<<a ".repeat(50_000)), Decision::Prompt),
+        (format!("env {}", "-S x ".repeat(20_000)), Decision::Allow),
+        ("-S x ".repeat(20_000), Decision::Allow),
+        (format!("parallel {}", "::: ".repeat(30_000)), Decision::Allow),
+        (format!("su {}", "-c x ".repeat(20_000)), Decision::Allow),
+        (format!("npm {}", "--zz x ".repeat(20_000)), Decision::Allow),
     ] {
         let verdict = judge(&rules, &bash(&text), ApprovalPolicy::OnRequest, Request::Default);
         assert!(

@@ -59,7 +59,9 @@ pub(super) fn judge(policy: &Policy, part: &Part, context: &Context<'_>) -> Judg
     judgement.starts_others = !exploration.commands.is_empty() || !exploration.blind.is_empty();
     let permission = permission(policy, &part.argv, context, &exploration, part.moved, 0);
     judgement.permit(part, &permission);
-    judgement.look_within(policy, context, part, &exploration, permission.reach);
+    // What rules do not allow in full, they do not vouch for.
+    let vouched = if permission.granted() { permission.reach } else { 0 };
+    judgement.look_within(policy, context, part, &exploration, vouched);
     if permission.reach == 0
         && let Some(danger) = knowledge::danger(&words)
     {

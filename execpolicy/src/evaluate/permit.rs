@@ -126,7 +126,7 @@ impl Asker<'_> {
         let wrapper = knowledge::is_wrapper(program_name(program));
         for within in exploration.direct().filter(|within| !within.in_script) {
             let named = within.named_at.map_or(0, |at| reach.saturating_sub(at));
-            if !within.certain && (named > 0 || !wrapper) {
+            if !within.certain && named == 0 && !wrapper {
                 continue;
             }
             match self.beyond(within, named) {
@@ -143,7 +143,7 @@ impl Asker<'_> {
             }
         }
         for script in &exploration.scripts {
-            if named(script.named_at, reach) || !(wrapper || script.certain) {
+            if names_script(words, reach, script) || !(wrapper || script.certain) {
                 continue;
             }
             if script.certain && self.allows_text(script) {
@@ -224,6 +224,14 @@ pub(super) fn named(at: Option<usize>, reach: usize) -> bool {
     at.is_some_and(|at| at < reach)
 }
 
+/// Whether a rule names a script: its one word, or where it is joined from several, or gets arguments, all.
+fn names_script(words: &[Word], reach: usize, script: &InnerScript) -> bool {
+    let Some(at) = script.named_at else { return false };
+    let two: Vec<&str> = words.iter().skip(at).take(2).filter_map(Word::literal).collect();
+    let joined = two.len() == 2 && script.text.starts_with(&two.join(" "));
+    reach >= words.len() || named(Some(at), reach) && !joined && !knowledge::environment_changes(words)
+}
+
 /// Whether all words of a hit are known. One that is known only when it runs may be any option, and a rule that
 /// names the command before it speaks of that, too.
 fn is_known(words: &[Word], hit: &GuardHit) -> bool {
@@ -231,10 +239,9 @@ fn is_known(words: &[Word], hit: &GuardHit) -> bool {
     words.iter().all(|word| word.literal().is_some())
 }
 
-/// Whether its words mean something else in another directory: a relative program is another file there, and
-/// git runs what the configuration of the repository around it says (git-config(1), `core.fsmonitor`).
+/// Whether its words may mean something else in another directory: a relative program is another file there,
+/// git runs what the configuration of the repository around it says (git-config(1), `core.fsmonitor`), and
+/// build tools run what lies there. What only reads and prints does not.
 fn trusts_its_directory(words: &[Word]) -> bool {
-    let program = words.first().and_then(Word::literal).unwrap_or_default();
-    let relative = program.contains('/') && !program.starts_with('/');
-    relative || matches!(program_name(program), "git" | "hg" | "jj") && words.len() > 1
+    knowledge::known_safe(words).is_none()
 }

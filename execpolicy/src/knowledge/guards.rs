@@ -311,9 +311,10 @@ impl Search<'_> {
                 What::Option { .. } | What::Operand(_) | What::Assignment | What::End => {}
             }
         }
-        if let (Some(first), Some(last)) = (texts.first(), texts.last()) {
+        if let Some((_, last)) = texts.last() {
+            // Together they are one program: who names it names the last of them, too.
             let joined = texts.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join("\n");
-            self.program(language, &joined, first.1.start..last.1.end);
+            self.program(language, &joined, last.clone());
         } else if !self.has_program_file() {
             for (text, words) in self.first_operands() {
                 self.program(language, &text, words);

@@ -405,6 +405,10 @@ impl Search<'_> {
 
     /// `env -S 'a b' c` is `env a b c`, and the new words may be options again.
     fn split_value(&mut self, text: &str, word: usize, item: &Item) {
+        if self.found.inner.len() >= CANDIDATES {
+            self.unclear(Some(word));
+            return;
+        }
         let parts = shlex::split(text).filter(|_| !text.contains(['$', '\\', '#']));
         let Some(parts) = parts else {
             self.unclear(Some(word));

@@ -67,6 +67,9 @@ enum Step {
     Done(Source),
 }
 
+/// The longest bundle of option letters that is read: no shell has half as many options.
+const MOST_LETTERS: usize = 64;
+
 struct Reader<'a> {
     words: &'a [Word],
     dialect: Dialect,
@@ -179,6 +182,10 @@ impl Reader<'_> {
     }
 
     fn letters(&mut self, flags: &str, text: &str, on: bool) -> Step {
+        if flags.len() > MOST_LETTERS {
+            let why = "more option letters than any shell has";
+            return Step::Done(unclear(ConstructKind::ShellOption, why.to_owned()));
+        }
         let attached = matches!(self.dialect, Dialect::Zsh | Dialect::Ksh);
         let mut letters = flags.chars();
         while let Some(letter) = letters.next() {
