@@ -58,7 +58,7 @@ fn with_git(mut prefix: Vec<PrefixRule>) -> Policy {
 fn lookups(c: &mut Criterion) {
     let argv: Vec<String> = ["/usr/bin/git", "push", "origin", "main"].map(str::to_owned).to_vec();
     let words = Word::all(&argv);
-    let programs = WritableRoots(vec!["/work".into()]);
+    let programs = WritableRoots(vec!["/project".into()]);
     let programs: &dyn Programs = &programs;
     type PolicyOf = fn(usize) -> Policy;
     let kinds = [("spread", spread as PolicyOf), ("one_program", shared), ("alternatives", alternatives)];
@@ -67,7 +67,7 @@ fn lookups(c: &mut Criterion) {
         for rules in [10, 1_000, 10_000] {
             let policy = policy_of(rules);
             group.bench_function(BenchmarkId::new("check", rules), |b| {
-                b.iter(|| policy.check(black_box(&argv), Resolution::ByBasename, "/work"));
+                b.iter(|| policy.check(black_box(&argv), Resolution::ByBasename, "/project"));
             });
             group.bench_function(BenchmarkId::new("session", rules), |b| {
                 b.iter(|| {
@@ -77,18 +77,18 @@ fn lookups(c: &mut Criterion) {
         }
     }
     let policy = spread(1_000);
-    let matches = policy.check(&argv, Resolution::ByBasename, "/work");
+    let matches = policy.check(&argv, Resolution::ByBasename, "/project");
     c.bench_function("report", |b| b.iter(|| CheckReport::new(black_box(&matches)).to_line()));
 }
 
 /// The whole verdict: words, tables, rules, offers and summary.
 fn verdicts(c: &mut Criterion) {
-    let programs = WritableRoots(vec!["/work".into()]);
+    let programs = WritableRoots(vec!["/project".into()]);
     let context = Context {
         approval: ApprovalPolicy::OnRequest,
         sandboxing: Sandboxing::Restricted,
         request: Request::Default,
-        cwd: "/work",
+        cwd: "/project",
         programs: &programs,
         wanted_prefix: None,
     };

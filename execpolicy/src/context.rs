@@ -88,10 +88,10 @@ mod tests {
 
     #[test]
     fn a_root_covers_what_is_below_it_and_nothing_beside_it() {
-        let roots = WritableRoots(vec!["/work/".into()]);
-        assert!(roots.replaceable("/work/bin/git"));
-        assert!(roots.replaceable("/work"));
-        assert!(!roots.replaceable("/worker/git"));
+        let roots = WritableRoots(vec!["/project/".into()]);
+        assert!(roots.replaceable("/project/bin/git"));
+        assert!(roots.replaceable("/project"));
+        assert!(!roots.replaceable("/projector/git"));
         assert!(WritableRoots(vec!["/".into()]).replaceable("/usr/bin/git"));
     }
 }

@@ -46,7 +46,7 @@ const WORDS: &[&str] = &[
     "*.rs",
     "/usr/bin/git",
     "./git",
-    "/work/bin/git",
+    "/project/bin/git",
     "xargs",
     "sort",
     "-o",
@@ -121,12 +121,12 @@ fn policy(rules: &[PrefixRule]) -> Policy {
 }
 
 fn judge(rules: &[PrefixRule], argv: &[String], approval: ApprovalPolicy, request: Request) -> Verdict {
-    let roots = WritableRoots(vec!["/work".to_owned(), "/tmp".to_owned()]);
+    let roots = WritableRoots(vec!["/project".to_owned(), "/tmp".to_owned()]);
     let context = Context {
         approval,
         sandboxing: Sandboxing::Restricted,
         request,
-        cwd: "/work",
+        cwd: "/project",
         programs: &roots,
         wanted_prefix: None,
     };

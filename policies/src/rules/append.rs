@@ -300,7 +300,7 @@ mod tests {
             approval: ApprovalPolicy::Untrusted,
             sandboxing: Sandboxing::Restricted,
             request: Request::Default,
-            cwd: "/work",
+            cwd: "/project",
             programs: &WritableRoots::default(),
             wanted_prefix: None,
         };
