@@ -246,6 +246,27 @@ proptest! {
     }
 }
 
+/// However much there is to say, the rule that decides is named.
+#[test]
+fn what_decides_is_among_the_findings() {
+    let rule = |program: &str, decision, line| PrefixRule {
+        program: program.to_owned(),
+        rest: Vec::new(),
+        decision,
+        justification: None,
+        spelling: Spelling::Exact,
+        origin: Origin::new("generated", line),
+    };
+    let rules = [rule("ls", Decision::Prompt, 1), rule("git", Decision::Forbidden, 2)];
+    let many: String = (0..2_000).map(|number| format!("ls {number}; ")).collect();
+    let verdict =
+        judge(&rules, &bash(&format!("({many} git push)")), ApprovalPolicy::OnRequest, Request::Default);
+    assert_eq!(verdict.decision, Decision::Forbidden);
+    let named =
+        |finding: &execpolicy::Finding| finding.source.as_ref().is_some_and(|source| source.line == 2);
+    assert!(verdict.findings.iter().any(named));
+}
+
 /// Commands of some hundred KiB that once took minutes and gigabytes.
 #[test]
 fn hostile_lengths_are_dangerous_and_no_work() {

@@ -121,9 +121,30 @@ fn roots(cwd: &AbsolutePath, caller: &Caller) -> WritableRoots {
 
 #[cfg(test)]
 mod tests {
-    use execpolicy::{ApprovalPolicy, Granular};
+    use std::os::unix::fs::symlink;
 
-    use super::ApprovalWord;
+    use execpolicy::{ApprovalPolicy, Granular, Programs, WritableRoots};
+
+    use super::{ApprovalWord, OnDisk};
+
+    #[test]
+    fn a_program_lies_where_its_links_lead() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().canonicalize().unwrap().join(name).to_str().unwrap().to_owned();
+        for name in ["workspace", "bin"] {
+            std::fs::create_dir(path(name)).unwrap();
+        }
+        for name in ["workspace/git", "bin/ls"] {
+            std::fs::write(path(name), "").unwrap();
+        }
+        symlink(path("workspace/git"), path("bin/git")).unwrap();
+        let programs = OnDisk { roots: WritableRoots(vec![path("workspace")]) };
+        for (name, replaceable) in
+            [("bin/ls", false), ("bin/git", true), ("workspace/git", true), ("bin/absent", true)]
+        {
+            assert_eq!(programs.replaceable(&path(name)), replaceable, "{name}");
+        }
+    }
 
     #[test]
     fn granular_names_what_may_ask() {

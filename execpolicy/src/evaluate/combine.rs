@@ -1,7 +1,7 @@
 //! From what is known of each part to one verdict, under the approval policy.
 
 use super::dissect::{Dissection, Part};
-use super::judge::{Danger, Demand, Judgement, MAX_FINDINGS, shown};
+use super::judge::{Danger, Demand, Judgement, shown};
 use super::reason::{self, Unasked};
 use crate::amendment::{self, Candidate};
 use crate::command::Word;
@@ -85,7 +85,7 @@ impl<'c> Draft<'c> {
             let decision = self.permitted_question(demand.decision, Unasked::Rule);
             self.tighten(decision);
         }
-        for danger in judgement.dangers.iter().take(MAX_FINDINGS) {
+        for danger in &judgement.dangers {
             self.danger(danger);
         }
         if judgement.allowed {

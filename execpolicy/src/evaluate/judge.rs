@@ -1,7 +1,7 @@
 //! What rules and knowledge say of one part.
 
 use super::dissect::Part;
-use super::permit::{Permission, named, permission};
+use super::permit::{Permission, is_known, named, permission};
 use super::within::{Exploration, Within, explore};
 use crate::command::{Word, literal_prefix};
 use crate::explain::UNKNOWN;
@@ -65,7 +65,7 @@ pub(super) fn judge(policy: &Policy, part: &Part, context: &Context<'_>) -> Judg
     if permission.reach == 0
         && let Some(danger) = knowledge::danger(&words)
     {
-        judgement.dangers.push(Danger {
+        judgement.endanger(Danger {
             command: part.shown.clone(),
             why: danger.note.why.clone(),
             origin: Some(danger.note.origin.clone()),
@@ -93,10 +93,19 @@ impl Judgement {
         }
     }
 
-    /// Adds a finding, as long as people could still read them all.
+    /// Adds a finding, as long as people could still read them all, or if it decides more than all of them:
+    /// what decides has to be named.
     fn find(&mut self, finding: Finding) {
-        if self.findings.len() < MAX_FINDINGS {
+        let room = self.findings.len() < MAX_FINDINGS;
+        if room || self.findings.iter().all(|known| known.decision < finding.decision) {
             self.findings.push(finding);
+        }
+    }
+
+    /// Adds a reason to be careful. One is as good as many.
+    fn endanger(&mut self, danger: Danger) {
+        if self.dangers.len() < MAX_FINDINGS {
+            self.dangers.push(danger);
         }
     }
 
@@ -109,8 +118,8 @@ impl Judgement {
     }
 
     fn require(&mut self, demand: Demand) {
-        let stricter = self.demands.iter().all(|known| known.decision < demand.decision);
-        if stricter || self.demands.len() < MAX_FINDINGS {
+        let room = self.demands.len() < MAX_FINDINGS;
+        if room || self.demands.iter().all(|known| known.decision < demand.decision) {
             self.demands.push(demand);
         }
     }
@@ -178,7 +187,7 @@ impl Judgement {
             if !named(within.named_at, reach)
                 && let Some(danger) = knowledge::danger(&within.words)
             {
-                self.dangers.push(Danger {
+                self.endanger(Danger {
                     command: shown(&within.words),
                     why: format!("{} ({})", danger.note.why, within.behind),
                     origin: Some(danger.note.origin.clone()),
@@ -187,7 +196,7 @@ impl Judgement {
             }
         }
         for blind in exploration.blind.iter().filter(|blind| !named(blind.named_at, reach)) {
-            self.dangers.push(Danger {
+            self.endanger(Danger {
                 command: part.shown.clone(),
                 why: blind.why.clone(),
                 origin: None,
@@ -218,9 +227,7 @@ impl Judgement {
             });
         }
     }
-}
 
-impl Judgement {
     /// What asks when it stands alone asks behind a wrapper and in a script, too: or parentheses around a
     /// command would take the question away.
     fn guard_within(&mut self, policy: &Policy, context: &Context<'_>, within: &Within) {
@@ -231,16 +238,13 @@ impl Judgement {
         let prefix = literal_prefix(&within.words).into_iter().map(str::to_owned).collect::<Vec<_>>();
         let rules = policy.allowing(&prefix, context.programs);
         let reach = rules.iter().map(|found| found.matched).max().unwrap_or(0);
-        // A word that is known only when it runs may be any option: that would ask about every variable.
-        let known = |hit: &GuardHit| {
-            within
-                .words
-                .get(hit.words.clone())
-                .is_some_and(|words| words.iter().all(|word| word.literal().is_some()))
+        let beyond = |hit: &&GuardHit| {
+            reach > 0
+                && hit.words.start >= reach
+                && hit.effect != Effect::ReadsConfig
+                && is_known(&within.words, hit)
         };
-        for hit in hits.iter().filter(|hit| {
-            reach > 0 && hit.words.start >= reach && hit.effect != Effect::ReadsConfig && known(hit)
-        }) {
+        for hit in hits.iter().filter(beyond) {
             let why = format!("{} ({})", guard_says(hit), within.behind);
             self.find(Finding {
                 command: shown(&within.words),

@@ -232,9 +232,9 @@ fn names_script(words: &[Word], reach: usize, script: &InnerScript) -> bool {
     reach >= words.len() || named(Some(at), reach) && !joined && !knowledge::environment_changes(words)
 }
 
-/// Whether all words of a hit are known. One that is known only when it runs may be any option, and a rule that
-/// names the command before it speaks of that, too.
-fn is_known(words: &[Word], hit: &GuardHit) -> bool {
+/// Whether all words of a hit are known. One that is known only when it runs may be any option: a rule that
+/// names the command before it speaks of that, too, and in a script it would ask about every variable.
+pub(super) fn is_known(words: &[Word], hit: &GuardHit) -> bool {
     let words = words.get(hit.words.clone()).unwrap_or_default();
     words.iter().all(|word| word.literal().is_some())
 }
