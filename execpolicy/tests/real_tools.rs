@@ -48,11 +48,15 @@ fn prepare(directory: &Path) {
     assert!(done, "the directory could not be prepared");
 }
 
+/// Runs the words with an environment of their own, because some of them heed the caller's: make 4.3 runs the
+/// `$(shell …)` of `make 'A:=$(shell …)'` only where `SHELL` is set.
 fn run(directory: &Path, argv: &[&str]) -> bool {
     let mut command = command(argv[0]);
     command.args(&argv[1..]).current_dir(directory);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1").env("PAGER", "cat");
+    command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    command.env("HOME", directory).env("SHELL", "/bin/sh").env("LANG", "C").env("PAGER", "cat");
+    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
     command.status().is_ok_and(|status| status.success())
 }
 
