@@ -13,41 +13,95 @@ use crate::display::{escape, escape_short};
 use crate::keys::KeyPath;
 use crate::location::{Anchor, Location, Position};
 
-/// Where a layer comes from.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// Where a layer of configuration or of requirements comes from. Displayed as messages name it.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum LayerSource {
+    /// `config.toml` of the system folder.
+    SystemFile(PathBuf),
     /// `config.toml` of the config home.
     UserFile(PathBuf),
     /// `NAME.config.toml` of the config home.
     ProfileFile(PathBuf),
+    /// `.codex/config.toml` in a repository: it can only narrow (I10).
+    ProjectFile(PathBuf),
     /// `-c`, as typed.
     Override(String),
+    /// `managed_config.toml` of the system folder: the highest layer of configuration, and requirements.
+    LegacyManagedFile(PathBuf),
+    /// The same text from device management.
+    LegacyManagedMdm,
+    /// `requirements.toml` of the system folder, or another file of an administrator.
+    RequirementsFile(PathBuf),
+    /// Requirements that a managed source delivers.
+    Managed {
+        /// Its key with the source.
+        id: String,
+        /// For people.
+        name: String,
+    },
+    /// Requirements from a preference of device management.
+    Mdm {
+        /// The preference domain.
+        domain: String,
+        /// The preference.
+        key: String,
+    },
 }
 
 impl LayerSource {
     /// Whether the person who runs this command typed it just now.
     pub fn is_command_line(&self) -> bool {
+        matches!(self, Self::Override(_))
+    }
+
+    /// Whether the repository wrote it.
+    pub fn is_project(&self) -> bool {
+        matches!(self, Self::ProjectFile(_))
+    }
+
+    /// The file, if it is one.
+    pub fn file(&self) -> Option<&Path> {
         match self {
-            Self::Override(_) => true,
-            Self::UserFile(_) | Self::ProfileFile(_) => false,
+            Self::SystemFile(path)
+            | Self::UserFile(path)
+            | Self::ProfileFile(path)
+            | Self::ProjectFile(path)
+            | Self::LegacyManagedFile(path)
+            | Self::RequirementsFile(path) => Some(path),
+            Self::Override(_) | Self::LegacyManagedMdm | Self::Managed { .. } | Self::Mdm { .. } => None,
         }
     }
 
-    /// The folder that relative paths of the layer start from; `None` means the working directory.
+    /// The folder that relative paths of the layer start from; `None` means the working directory for an
+    /// override, and the config home for what device management or a managed source delivers.
     pub(crate) fn folder(&self) -> Option<&Path> {
-        match self {
-            Self::UserFile(path) | Self::ProfileFile(path) => path.parent(),
-            Self::Override(_) => None,
-        }
+        self.file().and_then(Path::parent)
     }
 }
 
 impl fmt::Display for LayerSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UserFile(path) | Self::ProfileFile(path) => formatter.write_str(&escape(path)),
+            Self::SystemFile(path)
+            | Self::UserFile(path)
+            | Self::ProfileFile(path)
+            | Self::ProjectFile(path)
+            | Self::LegacyManagedFile(path)
+            | Self::RequirementsFile(path) => formatter.write_str(&escape(path)),
             Self::Override(text) => write!(formatter, "-c {}", escape_short(text)),
+            Self::LegacyManagedMdm => formatter.write_str("MDM managed_config.toml (legacy)"),
+            Self::Managed { id, name } => {
+                write!(
+                    formatter,
+                    "enterprise-managed requirements {} ({})",
+                    escape_short(name),
+                    escape_short(id)
+                )
+            }
+            Self::Mdm { domain, key } => {
+                write!(formatter, "MDM {}:{}", escape_short(domain), escape_short(key))
+            }
         }
     }
 }

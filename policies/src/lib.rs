@@ -27,10 +27,13 @@
 #![forbid(unsafe_code)]
 
 pub mod additional;
+pub mod admin;
+pub mod approval;
 pub mod builtin;
 pub mod config;
 pub mod config_error;
 pub mod config_file;
+pub mod constrained;
 pub mod definition;
 pub mod display;
 pub mod entry;
@@ -44,6 +47,7 @@ pub mod layers;
 pub mod legacy;
 mod lineage;
 pub mod location;
+pub mod mcp;
 pub mod mode;
 pub mod network;
 pub mod overrides;
@@ -52,6 +56,7 @@ pub mod precedence;
 pub mod profile;
 mod profile_json;
 mod reader;
+pub mod requirements;
 pub mod resolve;
 pub mod resolve_error;
 pub mod rules;
@@ -63,13 +68,17 @@ mod target;
 #[cfg(test)]
 mod test_dir;
 mod toml_text;
+pub mod web_search;
 pub mod wildcard;
 pub mod workspace_write;
 
 pub use additional::{AdditionalPermissions, GrantScope};
+pub use admin::AdminFile;
+pub use approval::{ApprovalPolicy, ApprovalsReviewer, Granular};
 pub use builtin::BuiltIn;
 pub use config::{Config, ConfigSources, codex_home};
 pub use config_error::{ConfigError, InvalidValue};
+pub use constrained::{Constrained, Rejection};
 pub use definition::{EntryDefinition, ProfileDefinition};
 pub use display::escape;
 pub use environment::{Inherit, NETWORK_DISABLED_VAR, ShellEnvironmentPolicy, child_environment};
@@ -80,6 +89,7 @@ pub use keys::{KeyError, KeyPath};
 pub use layers::{Layer, LayerSource, Layers};
 pub use legacy::LegacyPolicy;
 pub use location::{Location, Position};
+pub use mcp::McpServer;
 pub use mode::{SandboxMode, UnknownMode};
 pub use network::{NetworkDefinition, NetworkMode, NetworkRule};
 pub use overrides::{OverrideError, feature_override, parse_override};
@@ -89,10 +99,12 @@ pub use profile::{
     Access, Entry, EntryPath, FileSystemPolicy, MissingPath, NetworkAccess, PROTECTED_NAMES,
     PermissionProfile, SpecialPath,
 };
+pub use requirements::{RequirementSource, Requirements, Sourced};
 pub use resolve::{ResolvedProfile, Surroundings, resolve};
 pub use resolve_error::ResolveError;
 pub use select::{SandboxSelection, SelectError, select_for_sandbox};
 pub use state::{SandboxState, StateError};
 pub use subpath::RelativeSubpath;
+pub use web_search::WebSearchMode;
 pub use wildcard::Wildcard;
 pub use workspace_write::WorkspaceWrite;
