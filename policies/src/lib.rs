@@ -73,7 +73,7 @@ pub mod wildcard;
 pub mod workspace_write;
 
 pub use additional::{AdditionalPermissions, GrantScope};
-pub use admin::AdminFile;
+pub use admin::{AdminError, AdminFile, AdminFolder};
 pub use approval::{ApprovalPolicy, ApprovalsReviewer, Granular};
 pub use builtin::BuiltIn;
 pub use config::{Config, ConfigSources, codex_home};
