@@ -108,7 +108,7 @@ impl AdminFolder {
             return Ok(Vec::new());
         };
         self.judge(&path, &stat(&folder, &path)?)?;
-        let names = list(&folder, &path, suffix)?;
+        let names = list(&folder, &path, suffix, MAX_ADMIN_FILES)?;
         let read = |name: &PathBuf| {
             let file = self.read_in(folder.as_fd(), &path, name.as_os_str())?;
             // It was there a moment ago, so this is no absence to rely on.
@@ -146,7 +146,7 @@ impl AdminFolder {
         let path = above.join(name);
         let Some(file) = open_file(folder, name, &path)? else { return Ok(None) };
         self.judge(&path, &stat(&file, &path)?)?;
-        let text = read_text(file, &path)?;
+        let text = text_of_file(read_bytes(file, &path)?, &path)?;
         Ok(Some(AdminFile { path, text }))
     }
 
@@ -252,8 +252,13 @@ fn stat(object: &OwnedFd, path: &Path) -> Result<Stat, AdminError> {
     rustix::fs::fstat(object).map_err(failed)
 }
 
-/// The names in a folder that end in `suffix`, sorted.
-pub(crate) fn list(folder: &OwnedFd, path: &Path, suffix: &str) -> Result<Vec<PathBuf>, AdminError> {
+/// The names in a folder that end in `suffix`, sorted. More than `most` are an error.
+pub(crate) fn list(
+    folder: &OwnedFd,
+    path: &Path,
+    suffix: &str,
+    most: usize,
+) -> Result<Vec<PathBuf>, AdminError> {
     let failed = |errno: Errno| AdminError::Read { path: path.to_owned(), source: errno.into() };
     let mut names = Vec::new();
     for entry in Dir::read_from(folder).map_err(failed)? {
@@ -262,8 +267,8 @@ pub(crate) fn list(folder: &OwnedFd, path: &Path, suffix: &str) -> Result<Vec<Pa
         if !name.ends_with(suffix.as_bytes()) {
             continue;
         }
-        if names.len() >= MAX_ADMIN_FILES {
-            return Err(AdminError::TooMany { path: path.to_owned() });
+        if names.len() >= most {
+            return Err(AdminError::TooMany { path: path.to_owned(), most });
         }
         names.push(PathBuf::from(OsStr::from_bytes(name)));
     }
@@ -271,9 +276,8 @@ pub(crate) fn list(folder: &OwnedFd, path: &Path, suffix: &str) -> Result<Vec<Pa
     Ok(names)
 }
 
-/// Reads an open file of limited size as text.
-pub(crate) fn read_text(file: OwnedFd, path: &Path) -> Result<String, AdminError> {
-    let bytes = read_bytes(file, path)?;
+/// The bytes of a file as text.
+pub(crate) fn text_of_file(bytes: Vec<u8>, path: &Path) -> Result<String, AdminError> {
     if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
         return Err(AdminError::Nul { path: path.to_owned(), line: execpolicy::line_of(&bytes, at) });
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{MAX_ADMIN_BYTES, MAX_ADMIN_FILES};
+use super::MAX_ADMIN_BYTES;
 use crate::display::{escape, escape_short};
 use crate::rules::NotUtf8;
 
@@ -69,11 +69,13 @@ pub enum AdminError {
         /// The file.
         path: PathBuf,
     },
-    /// Invalid: see [`MAX_ADMIN_FILES`].
-    #[error("refused `{}`: it holds more than {MAX_ADMIN_FILES} files", escape(path))]
+    /// Invalid: too many files that have to be read.
+    #[error("refused `{}`: it holds more than {most} files", escape(path))]
     TooMany {
         /// The folder.
         path: PathBuf,
+        /// How many may be there.
+        most: usize,
     },
     /// Invalid: not text.
     #[error("refused `{}`: it is {place}", escape(path))]
