@@ -3,7 +3,9 @@
 //! Layers of `requirements.toml` go in, lowest precedence first, one [`Requirements`] comes out, each value with
 //! the layers that set it. Requirements only narrow: nothing in here grants.
 
+pub mod delivery;
 pub mod limits;
+pub mod managed;
 pub mod mcp;
 pub mod network;
 mod source;
@@ -20,7 +22,9 @@ use crate::entry::EntryPath;
 use crate::keys::KeyPath;
 use crate::web_search::WebSearchMode;
 
+pub use delivery::{DeliveryError, FileDrop};
 pub use limits::{Residency, SandboxModeLimit};
+pub use managed::{ManagedError, ManagedLayer, ManagedSource};
 pub use mcp::{Matcher, McpIdentity};
 pub use network::NetworkRequirement;
 pub use source::{RequirementSource, Sourced};
