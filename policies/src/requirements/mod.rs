@@ -5,8 +5,11 @@
 
 pub mod delivery;
 pub mod limits;
+pub mod load;
 pub mod managed;
+pub mod managed_config;
 pub mod mcp;
+pub mod mdm;
 pub mod network;
 mod source;
 mod text;
@@ -24,8 +27,11 @@ use crate::web_search::WebSearchMode;
 
 pub use delivery::{DeliveryError, FileDrop};
 pub use limits::{Residency, SandboxModeLimit};
+pub use load::{RequirementSources, SourceError, read_texts, system_config_layer};
 pub use managed::{ManagedError, ManagedLayer, ManagedSource};
+pub use managed_config::ManagedConfig;
 pub use mcp::{Matcher, McpIdentity};
+pub use mdm::{MdmError, MdmProblem};
 pub use network::NetworkRequirement;
 pub use source::{RequirementSource, Sourced};
 pub use text::{Delivery, RequirementsText};
