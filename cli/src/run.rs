@@ -99,6 +99,8 @@ fn load_config(arguments: &SandboxArguments, caller: &Caller) -> Result<Config, 
     overrides.extend(arguments.enable.iter().map(|name| feature_override(name, true)));
     overrides.extend(arguments.disable.iter().map(|name| feature_override(name, false)));
     Ok(Config::load(&ConfigSources {
+        system: Vec::new(),
+        managed: Vec::new(),
         codex_home: caller.config_home.clone(),
         profile_file: arguments.profile.clone(),
         overrides,

@@ -4,41 +4,57 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::config_error::{ConfigError, InvalidValue};
+use crate::approval::{ApprovalPolicy, ApprovalsReviewer};
+use crate::config_error::ConfigError;
 use crate::config_file::read_layer;
 use crate::definition::ProfileDefinition;
-use crate::display::escape_short;
 use crate::environment::ShellEnvironmentPolicy;
-use crate::expand::expand;
-use crate::keys::KeyPath;
 use crate::layers::{Layer, LayerSource, Layers};
-use crate::location::Anchor;
+use crate::loading::{self, Bases};
+use crate::mcp::McpServer;
 use crate::mode::SandboxMode;
+use crate::narrowing::{IgnoredKeys, ProjectProfile};
 use crate::overrides::parse_override;
 use crate::path::AbsolutePath;
 use crate::profile::NetworkAccess;
+use crate::project::{DisabledLayer, Project};
 use crate::settings::Settings;
+use crate::web_search::WebSearchMode;
 use crate::workspace_write::WorkspaceWrite;
 
 /// Where to look for configuration.
 #[derive(Clone, Debug)]
 pub struct ConfigSources {
+    /// Layers below the user's file, lowest precedence first: the system's, already read.
+    pub system: Vec<Layer>,
     /// See [`codex_home`]; relative to `cwd`.
     pub codex_home: PathBuf,
     /// The NAME of `NAME.config.toml`.
     pub profile_file: Option<String>,
     /// `-c` settings as typed, in order; later ones win.
     pub overrides: Vec<String>,
-    /// Where relative paths of overrides start.
+    /// Layers above everything else, lowest precedence first: an administrator's, already read.
+    pub managed: Vec<Layer>,
+    /// Where relative paths of overrides start, and whose project is heard.
     pub cwd: AbsolutePath,
     /// What `~` stands for.
     pub home: Option<AbsolutePath>,
 }
 
 /// The settings that matter here, with their origins. The default is that of no configuration at all.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
-    /// The profile used when none is asked for.
+    /// When a person is asked, if a layer says; see [`crate::select::session_approval_policy`].
+    pub approval_policy: Option<ApprovalPolicy>,
+    /// Who answers; the person unless a layer says otherwise.
+    pub approvals_reviewer: Option<ApprovalsReviewer>,
+    /// How far the web is searched, if a layer says.
+    pub web_search: Option<WebSearchMode>,
+    /// Whether commands may run in a login shell.
+    pub allow_login_shell: bool,
+    /// Tool servers by name.
+    pub mcp_servers: BTreeMap<String, McpServer>,
+    /// The profile used when none is asked for. Never from a repository, see [`Self::project_profiles`].
     pub default_permissions: Option<String>,
     /// The mode from any layer; see [`Self::command_line_mode`].
     pub sandbox_mode: Option<SandboxMode>,
@@ -46,11 +62,21 @@ pub struct Config {
     pub sandbox_workspace_write: WorkspaceWrite,
     /// The environment of commands.
     pub shell_environment_policy: ShellEnvironmentPolicy,
-    /// Profiles by name.
+    /// Profiles by name. Never from a repository, see [`Self::project_profiles`].
     pub permissions: BTreeMap<String, ProfileDefinition>,
     /// Feature flags that some layer sets.
     pub features: BTreeMap<String, bool>,
-    /// What was merged.
+    /// The project around the working directory; `None` when there is no such directory.
+    pub project: Option<Project>,
+    /// What a trusted repository says about profiles, root first. It narrows the selected profile.
+    pub project_profiles: Vec<ProjectProfile>,
+    /// Config files of a project that is not trusted, root first.
+    pub disabled_layers: Vec<DisabledLayer>,
+    /// Keys of a repository that have no effect from there, by file.
+    pub ignored: Vec<IgnoredKeys>,
+    /// What the person should know, one sentence each, safe to print.
+    pub warnings: Vec<String>,
+    /// What was merged. Of a repository's file only what narrows.
     layers: Layers,
 }
 
@@ -69,28 +95,39 @@ pub fn codex_home(
     }
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self::from_settings(Settings::default(), Layers::default(), Vec::new())
+    }
+}
+
 impl Config {
-    /// Reads all layers, checks each by itself, and merges them: user file, profile file, overrides.
+    /// Reads all layers, checks each by itself, and merges them. From low to high: the system's, the user's file,
+    /// the profile file, a trusted project's files from its root to the working directory as far as they narrow
+    /// what is below them, `-c` settings, the administrator's.
     ///
-    /// Files that do not exist are no error.
+    /// Files that do not exist are no error. Those of a project that is not trusted are not read.
     ///
     /// # Errors
     /// See [`ConfigError`].
     pub fn load(sources: &ConfigSources) -> Result<Self, ConfigError> {
-        let folder = sources.cwd.as_path().join(&sources.codex_home);
-        let mut layers: Vec<Layer> = Vec::new();
-        layers.extend(read_layer(&folder.join("config.toml"), LayerSource::UserFile)?);
+        let config_home = sources.cwd.as_path().join(&sources.codex_home);
+        let mut low = sources.system.clone();
+        low.extend(read_layer(&config_home.join("config.toml"), LayerSource::UserFile)?);
         if let Some(name) = &sources.profile_file {
-            let file = folder.join(profile_file_name(name)?);
-            layers.extend(read_layer(&file, LayerSource::ProfileFile)?);
+            let file = config_home.join(profile_file_name(name)?);
+            low.extend(read_layer(&file, LayerSource::ProfileFile)?);
         }
+        let mut high = Vec::new();
         for text in &sources.overrides {
-            layers.push(parse_override(text)?);
+            high.push(parse_override(text)?);
         }
-        Self::from_layers(Layers::new(layers), &sources.cwd, sources.home.as_ref())
+        high.extend(sources.managed.iter().cloned());
+        let bases = Bases { cwd: &sources.cwd, config_home: &config_home, home: sources.home.as_ref() };
+        loading::load(low, high, bases)
     }
 
-    /// Checks each layer and merges them.
+    /// Checks each layer and merges them as they are, without looking for a project.
     ///
     /// # Errors
     /// [`ConfigError::Value`] for the first value that its key does not take, and [`ConfigError::ConfigHome`].
@@ -99,32 +136,42 @@ impl Config {
         cwd: &AbsolutePath,
         home: Option<&AbsolutePath>,
     ) -> Result<Self, ConfigError> {
-        let mut features = BTreeMap::new();
-        for layer in layers.iter() {
-            let settings =
-                Settings::read(&layer.table).map_err(|mismatch| ConfigError::in_layer(layer, mismatch))?;
-            // Per layer, so that options for a feature in one layer do not undo `true` in another.
-            features.extend(settings.features.into_iter().filter_map(|(name, on)| Some((name, on?))));
-        }
-        let settings = Settings::read(&layers.merged()).map_err(|mismatch| {
-            ConfigError::invalid(layers.locate(&mismatch.key, mismatch.anchor), mismatch)
-        })?;
+        let bases = Bases { cwd, config_home: cwd.as_path(), home };
+        loading::check(layers.iter())?;
+        loading::merge(layers, bases)
+    }
+
+    /// From what was merged and its roots, which are already absolute.
+    pub(crate) fn from_settings(
+        settings: Settings,
+        layers: Layers,
+        writable_roots: Vec<AbsolutePath>,
+    ) -> Self {
         let write = settings.sandbox_workspace_write;
-        let sandbox_workspace_write = WorkspaceWrite {
-            writable_roots: writable_roots(&write.writable_roots, &layers, cwd, home)?,
-            network_access: NetworkAccess::from_enabled(write.network_access),
-            exclude_tmpdir_env_var: write.exclude_tmpdir_env_var,
-            exclude_slash_tmp: write.exclude_slash_tmp,
-        };
-        Ok(Self {
+        Self {
+            approval_policy: settings.approval_policy,
+            approvals_reviewer: settings.approvals_reviewer,
+            web_search: settings.web_search,
+            allow_login_shell: settings.allow_login_shell.unwrap_or(true),
+            mcp_servers: settings.mcp_servers,
             default_permissions: settings.default_permissions,
             sandbox_mode: settings.sandbox_mode,
-            sandbox_workspace_write,
+            sandbox_workspace_write: WorkspaceWrite {
+                writable_roots,
+                network_access: NetworkAccess::from_enabled(write.network_access.unwrap_or_default()),
+                exclude_tmpdir_env_var: write.exclude_tmpdir_env_var,
+                exclude_slash_tmp: write.exclude_slash_tmp,
+            },
             shell_environment_policy: settings.shell_environment_policy,
             permissions: settings.permissions,
-            features,
+            features: settings.features.into_iter().filter_map(|(name, on)| Some((name, on?))).collect(),
+            project: None,
+            project_profiles: Vec::new(),
+            disabled_layers: Vec::new(),
+            ignored: Vec::new(),
+            warnings: Vec::new(),
             layers,
-        })
+        }
     }
 
     /// Which layer a value comes from, by its key: `&["permissions", "work", "network", "enabled"]`.
@@ -157,33 +204,6 @@ fn profile_file_name(name: &str) -> Result<String, ConfigError> {
     Ok(format!("{name}.config.toml"))
 }
 
-/// Makes the roots absolute: relative to the file that lists them, to the working directory for `-c`. Lists are
-/// never merged, so all come from one layer.
-fn writable_roots(
-    roots: &[String],
-    layers: &Layers,
-    cwd: &AbsolutePath,
-    home: Option<&AbsolutePath>,
-) -> Result<Vec<AbsolutePath>, ConfigError> {
-    let key = KeyPath::new(["sandbox_workspace_write", "writable_roots"]);
-    let folder = layers.origin_of(key.parts()).and_then(LayerSource::folder);
-    let base = match folder {
-        None => cwd.clone(),
-        Some(folder) => {
-            cwd.join_normalised(folder).map_err(|_| ConfigError::ConfigHome { path: folder.to_owned() })?
-        }
-    };
-    let absolute = |root: &String| {
-        expand(root, &base, home).map_err(|error| {
-            let problem = format!("has the unusable root `{}`: {error}", escape_short(root));
-            let location = layers.locate(&key, Anchor::Value);
-            let fix = error.help().to_owned();
-            ConfigError::Value(Box::new(InvalidValue { location, key: key.clone(), problem, fix }))
-        })
-    };
-    roots.iter().map(absolute).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +212,8 @@ mod tests {
     /// Sources around a directory, with `/w` as working directory.
     fn sources(dir: &TestDir, overrides: &[&str]) -> ConfigSources {
         ConfigSources {
+            system: Vec::new(),
+            managed: Vec::new(),
             codex_home: dir.path(""),
             profile_file: None,
             overrides: overrides.iter().map(|text| (*text).to_owned()).collect(),

@@ -8,6 +8,8 @@ use crate::display::{escape, escape_message, escape_short};
 use crate::layers::Layer;
 use crate::location::Location;
 use crate::overrides::OverrideError;
+use crate::path::AbsolutePath;
+use crate::project::MAX_PROJECT_FILES;
 use crate::reader::Mismatch;
 
 /// Why no configuration could be loaded. [`Self::help`] says what to do about it.
@@ -68,6 +70,28 @@ pub enum ConfigError {
         /// As given.
         path: PathBuf,
     },
+    /// Refused: a repository's settings are those in it.
+    #[error(
+        "refused config file `{}`: it leads to `{}`, outside the project `{root}`",
+        escape(path),
+        escape(target)
+    )]
+    OutsideProject {
+        /// The file.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+        /// The project.
+        root: AbsolutePath,
+    },
+    /// Refused: see [`MAX_PROJECT_FILES`].
+    #[error(
+        "the project `{root}` has more than {MAX_PROJECT_FILES} config files above the working directory"
+    )]
+    TooManyProjectFiles {
+        /// The project.
+        root: AbsolutePath,
+    },
     /// Failed: nowhere to look.
     #[error("no config home: `CODEX_HOME` is not set and the home directory is not known")]
     NoConfigHome,
@@ -105,6 +129,12 @@ impl ConfigError {
             Self::ProfileName { .. } => {
                 "give the NAME of a file `NAME.config.toml` in the config home, without `/` or `..`"
                     .to_owned()
+            }
+            Self::OutsideProject { .. } => {
+                "replace the link by a file, or remove `trust_level = \"trusted\"` of that project".to_owned()
+            }
+            Self::TooManyProjectFiles { .. } => {
+                "remove some `.codex/config.toml`, or start nearer to the root of the project".to_owned()
             }
             Self::ConfigHome { .. } | Self::NoConfigHome => {
                 "set `HOME`, or `CODEX_HOME`, to an absolute path".to_owned()

@@ -4,9 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
 use crate::config_error::ConfigError;
 use crate::layers::{Layer, LayerSource};
 use crate::location::{Location, Position};
+use crate::path::AbsolutePath;
 use crate::toml_text::parse_table;
 
 /// The largest config file read. Hand-written settings stay far below; a bound keeps a mistaken link to a log or
@@ -19,7 +23,47 @@ pub(crate) fn read_layer(
     source: impl FnOnce(std::path::PathBuf) -> LayerSource,
 ) -> Result<Option<Layer>, ConfigError> {
     let Some(bytes) = read_bounded(path)? else { return Ok(None) };
-    let source = source(path.to_owned());
+    to_layer(source(path.to_owned()), bytes).map(Some)
+}
+
+/// Reads a config file of a trusted project; `None` when there is none.
+///
+/// The way to it may have symlinks as long as it stays in the project: where it leads is found out once, and then
+/// walked from the project's folder without following any, so that a link put there meanwhile is an error.
+pub(crate) fn read_project_layer(root: &AbsolutePath, path: &Path) -> Result<Option<Layer>, ConfigError> {
+    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+    let resolved = match fs::canonicalize(path) {
+        Ok(resolved) => resolved,
+        // A link to nothing is not a missing file: somebody wanted settings there.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
+            return Ok(None);
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let Ok(below) = resolved.strip_prefix(root) else {
+        return Err(ConfigError::OutsideProject {
+            path: path.to_owned(),
+            target: resolved,
+            root: root.clone(),
+        });
+    };
+    let file = open_below(root, below).map_err(failed)?;
+    let bytes = read_open(file, path)?;
+    to_layer(LayerSource::ProjectFile(path.to_owned()), bytes).map(Some)
+}
+
+/// Opens a file below a folder, following no symlink on the way.
+fn open_below(root: &AbsolutePath, below: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::RDONLY;
+    let mut at = rustix::fs::open(root.as_path(), flags | OFlags::DIRECTORY, Mode::empty())?;
+    for component in below.components() {
+        at = rustix::fs::openat(&at, component.as_os_str(), flags, Mode::empty())?;
+    }
+    Ok(File::from(at))
+}
+
+/// What was read as a layer.
+fn to_layer(source: LayerSource, bytes: Vec<u8>) -> Result<Layer, ConfigError> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes());
@@ -27,7 +71,7 @@ pub(crate) fn read_layer(
         ConfigError::NotUtf8 { location: Location { source: source.clone(), position } }
     })?;
     match parse_table(&text) {
-        Ok(table) => Ok(Some(Layer::with_text(source, table, text))),
+        Ok(table) => Ok(Layer::with_text(source, table, text)),
         Err(error) => {
             let position = error.span.map(|span| Position::at(&text, span.start));
             Err(ConfigError::Syntax { location: Location { source, position }, message: error.message })
@@ -37,26 +81,30 @@ pub(crate) fn read_layer(
 
 /// Reads a whole file of limited size; `None` when there is none.
 fn read_bounded(path: &Path) -> Result<Option<Vec<u8>>, ConfigError> {
+    // Without waiting, since opening a pipe that nobody writes would wait forever.
+    let flags = OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::RDONLY;
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => read_open(File::from(file), path).map(Some),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(ConfigError::Read { path: path.to_owned(), source: error.into() }),
+    }
+}
+
+/// Reads an open file of limited size, if it is one.
+fn read_open(file: File, path: &Path) -> Result<Vec<u8>, ConfigError> {
     let failed = |source| ConfigError::Read { path: path.to_owned(), source };
-    // Before opening, since opening a pipe that nobody writes would wait forever.
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
+    let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
         let kind = if metadata.is_dir() { "a directory" } else { "a pipe, socket or device" };
         return Err(ConfigError::NotAFile { path: path.to_owned(), kind });
     }
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too big; its stated length could change while reading.
-    File::open(path)
-        .and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(failed)?;
+    file.take(MAX_CONFIG_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_CONFIG_BYTES) {
         return Err(ConfigError::TooBig { path: path.to_owned() });
     }
-    Ok(Some(bytes))
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -108,6 +156,49 @@ mod tests {
     fn a_device_is_not_read() {
         let error = read(Path::new("/dev/zero")).unwrap_err().to_string();
         assert_eq!(error, "config file `/dev/zero` is a pipe, socket or device, not a regular file");
+    }
+
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        let dir = TestDir::new("config-file-pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, dir.path("p"), rustix::fs::FileType::Fifo, Mode::RUSR, 0)
+            .unwrap();
+        let error = read(&dir.path("p")).unwrap_err().to_string();
+        assert!(error.ends_with("is a pipe, socket or device, not a regular file"), "{error}");
+    }
+
+    #[test]
+    fn a_project_file_stays_in_its_project() {
+        use std::os::unix::fs::symlink;
+        let dir = TestDir::new("config-file-project");
+        for folder in ["r/real", "out"] {
+            fs::create_dir_all(dir.path(folder)).unwrap();
+        }
+        dir.write("r/real/config.toml", "a = 1");
+        dir.write("out/config.toml", "a = 1");
+        symlink("real", dir.path("r/inside")).unwrap();
+        symlink("../out", dir.path("r/outside")).unwrap();
+        symlink("../../out/config.toml", dir.path("r/real/linked.toml")).unwrap();
+        symlink("config.toml", dir.path("r/real/alias.toml")).unwrap();
+        symlink("nowhere", dir.path("r/real/dangling.toml")).unwrap();
+        symlink("/dev/zero", dir.path("r/real/device.toml")).unwrap();
+        let root = AbsolutePath::parse(fs::canonicalize(dir.path("r")).unwrap()).unwrap();
+        let read = |name: &str| read_project_layer(&root, &dir.path("r").join(name));
+        for name in ["real/config.toml", "inside/config.toml", "real/alias.toml"] {
+            assert!(read(name).unwrap().is_some(), "{name}");
+        }
+        assert!(read("real/absent.toml").unwrap().is_none());
+        for name in ["outside/config.toml", "real/linked.toml", "real/device.toml"] {
+            let error = read(name).expect_err(name);
+            assert!(matches!(error, ConfigError::OutsideProject { .. }), "{error}");
+            assert!(error.to_string().contains("outside the project") && !error.help().is_empty());
+        }
+        assert!(read("real/dangling.toml").unwrap_err().to_string().contains("cannot read config file"));
+        let resolved = root.as_path().join("inside/config.toml");
+        assert!(
+            open_below(&root, resolved.strip_prefix(&root).unwrap()).is_err(),
+            "no link is followed late"
+        );
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Inherit {
         [("all", Self::All), ("core", Self::Core), ("none", Self::None)];
 }
 
-/// The table `[shell_environment_policy]`. The steps apply in the order of the fields.
+/// The table `[shell_environment_policy]`, narrowed by repositories. The steps apply in the order of the fields.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct ShellEnvironmentPolicy {
@@ -54,6 +54,10 @@ pub struct ShellEnvironmentPolicy {
     pub set: BTreeMap<String, String>,
     /// When not empty, the only names to keep, also of those added.
     pub include_only: Vec<Wildcard>,
+    /// Further lists of which each, when not empty, must match too. They come from repositories, whose list can
+    /// only narrow that of the user: two lists of patterns cannot be made into one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub include_only_also: Vec<Vec<Wildcard>>,
 }
 
 impl Default for ShellEnvironmentPolicy {
@@ -64,6 +68,7 @@ impl Default for ShellEnvironmentPolicy {
             exclude: Vec::new(),
             set: BTreeMap::new(),
             include_only: Vec::new(),
+            include_only_also: Vec::new(),
         }
     }
 }
@@ -81,8 +86,10 @@ impl ShellEnvironmentPolicy {
         let mut kept: BTreeMap<OsString, OsString> =
             vars.into_iter().filter(|(name, _)| self.inherits(name) && !dropped(name)).collect();
         kept.extend(self.set.iter().map(|(name, value)| (name.into(), value.into())));
-        if !self.include_only.is_empty() {
-            kept.retain(|name, _| any_match(&self.include_only, name));
+        for only in std::iter::once(&self.include_only).chain(&self.include_only_also) {
+            if !only.is_empty() {
+                kept.retain(|name, _| any_match(only, name));
+            }
         }
         kept
     }
@@ -143,7 +150,7 @@ mod tests {
 
     #[test]
     fn steps_apply_in_their_documented_order() {
-        let rows: [(&str, &[&str]); 14] = [
+        let rows: [(&str, &[&str]); 16] = [
             ("", &["Api_Key", "EDITOR", "GITHUB_TOKEN", "HOME", "PATH", "aws_secret_id", "path"]),
             (
                 "inherit = 'all'",
@@ -164,6 +171,11 @@ mod tests {
             ("include_only = ['P*']", &["PATH", "path"]),
             ("set = { A = '1', PB = '2' }\ninclude_only = ['P*', 'HOME']", &["HOME", "PATH", "PB", "path"]),
             ("exclude = ['PATH']\ninclude_only = ['PATH', 'HOME']", &["HOME"]),
+            (
+                "include_only = ['P*', 'HOME']\ninclude_only_also = [['HOME', 'EDITOR'], ['*E*'], []]",
+                &["HOME"],
+            ),
+            ("include_only_also = [['HOME']]\nset = { A = '1' }", &["HOME"]),
         ];
         for (toml, expect) in rows {
             let kept = policy(toml).apply(vars());

@@ -128,6 +128,16 @@ impl Layer {
         Self { source, table, text: Some(text) }
     }
 
+    /// Whether this layer sets a key.
+    pub(crate) fn sets<Part: AsRef<str>>(&self, key: &[Part]) -> bool {
+        matches!(self.look_up(key), Reach::Set)
+    }
+
+    /// The same layer, saying something else; places are still those of its text.
+    pub(crate) fn with_table(self, table: Table) -> Self {
+        Self { table, ..self }
+    }
+
     /// Where a key stands in this layer.
     pub(crate) fn locate(&self, key: &KeyPath, anchor: Anchor) -> Location {
         let position = self.text.as_ref().and_then(|text| Position::of_key(text, key, anchor));
@@ -175,6 +185,11 @@ impl Layers {
         self.0.iter()
     }
 
+    /// Adds a layer above all others.
+    pub(crate) fn push(&mut self, layer: Layer) {
+        self.0.push(layer);
+    }
+
     /// All layers as one table.
     pub fn merged(&self) -> Table {
         let mut merged = Table::new();
@@ -208,8 +223,8 @@ impl Layers {
     }
 }
 
-/// Lays `over` on `base`. Recursion is as deep as the tables, which the parsers limit.
-fn merge(base: &mut Table, over: &Table) {
+/// Lays `over` on `base`: tables merge, anything else is replaced. Recursion is as deep as the tables, which the parsers limit.
+pub(crate) fn merge(base: &mut Table, over: &Table) {
     for (key, value) in over {
         match (base.get_mut(key), value) {
             (Some(Value::Table(below)), Value::Table(above)) => merge(below, above),

@@ -46,15 +46,18 @@ pub mod keys;
 pub mod layers;
 pub mod legacy;
 mod lineage;
+mod loading;
 pub mod location;
 pub mod mcp;
 pub mod mode;
+pub mod narrowing;
 pub mod network;
 pub mod overrides;
 pub mod path;
 pub mod precedence;
 pub mod profile;
 mod profile_json;
+pub mod project;
 mod reader;
 pub mod requirements;
 pub mod resolve;
@@ -91,6 +94,7 @@ pub use legacy::LegacyPolicy;
 pub use location::{Location, Position};
 pub use mcp::McpServer;
 pub use mode::{SandboxMode, UnknownMode};
+pub use narrowing::{IgnoredKeys, ProjectProfile};
 pub use network::{NetworkDefinition, NetworkMode, NetworkRule};
 pub use overrides::{OverrideError, feature_override, parse_override};
 pub use path::{AbsolutePath, PathError};
@@ -99,6 +103,7 @@ pub use profile::{
     Access, Entry, EntryPath, FileSystemPolicy, MissingPath, NetworkAccess, PROTECTED_NAMES,
     PermissionProfile, SpecialPath,
 };
+pub use project::{DisabledLayer, Project, Trust, TrustLevel};
 pub use requirements::{RequirementSource, Requirements, Sourced};
 pub use resolve::{ResolvedProfile, Surroundings, resolve};
 pub use resolve_error::ResolveError;
