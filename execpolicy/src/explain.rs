@@ -23,12 +23,14 @@ pub struct Edit {
     pub sandbox: Placement,
 }
 
-/// The changes that turn a verdict, smallest first: fewer rules touched before more, and rules before the
-/// approval policy. Empty if none of those that were tried does.
+/// The changes that turn a verdict, smallest first: broken files mended, fewer rules touched before more,
+/// and rules before the approval policy. Empty if none of those that were tried does.
 pub fn edits(policy: &Policy, argv: &[String], context: &Context<'_>, verdict: &Verdict) -> Vec<Edit> {
     let candidates = match verdict.decision {
         Decision::Allow => stricter(policy, verdict),
-        Decision::Prompt | Decision::PromptUser | Decision::Forbidden => looser(policy, context, verdict),
+        Decision::Prompt | Decision::PromptUser | Decision::Forbidden => {
+            looser(policy, argv, context, verdict)
+        }
     };
     candidates
         .into_iter()
@@ -47,9 +49,17 @@ struct Candidate {
     approval: Option<ApprovalPolicy>,
 }
 
-fn looser(policy: &Policy, context: &Context<'_>, verdict: &Verdict) -> Vec<Candidate> {
+fn looser(policy: &Policy, argv: &[String], context: &Context<'_>, verdict: &Verdict) -> Vec<Candidate> {
     let mut candidates = Vec::new();
-    let additions = additions(context, verdict);
+    let mended = (!policy.missing().is_empty()).then(|| mended(policy));
+    // What is never offered is not advised either: a rule that only silences the question about a broken file.
+    let settled = |mended: &Policy| mended.evaluate(argv, context).decision == Decision::Allow;
+    let additions = if mended.as_ref().is_some_and(settled) { None } else { additions(context, verdict) };
+    candidates.extend(mended.map(|mended| Candidate {
+        what: format!("mend {}, unless it speaks of this command", broken(policy)),
+        policy: mended,
+        approval: None,
+    }));
     let strictest = restricting(verdict, verdict.findings.iter().map(|finding| finding.decision).max());
     let all = restricting(verdict, None);
     if all.is_empty() {
@@ -168,6 +178,11 @@ fn lines(commands: &[Vec<String>]) -> String {
     lines.join(" and ")
 }
 
+/// The policy as if all its files could be read, and had nothing in them that matters here.
+fn mended(policy: &Policy) -> Policy {
+    rebuilt(policy, policy.rules().to_vec())
+}
+
 fn with(policy: &Policy, rules: impl IntoIterator<Item = PrefixRule>) -> Policy {
     let mut policy = policy.clone();
     policy.add(RuleSet { prefix: rules.into_iter().collect(), ..RuleSet::default() });
@@ -176,12 +191,26 @@ fn with(policy: &Policy, rules: impl IntoIterator<Item = PrefixRule>) -> Policy 
 
 fn without(policy: &Policy, places: &BTreeSet<String>) -> Policy {
     let kept = policy.rules().iter().filter(|rule| !places.contains(&rule.origin.to_string()));
+    let mut without = rebuilt(policy, kept.cloned().collect());
+    policy.missing().iter().for_each(|missing| without.add_missing(missing.clone()));
+    without
+}
+
+/// Everything but the prefix rules, which are these, and the files that could not be read.
+fn rebuilt(policy: &Policy, prefix: Vec<PrefixRule>) -> Policy {
     let set = RuleSet {
-        prefix: kept.cloned().collect(),
+        prefix,
         network: policy.network_rules().to_vec(),
         host_executables: policy.host_executables().values().cloned().collect(),
     };
     std::iter::once(set).collect()
+}
+
+/// Names the files that could not be read.
+fn broken(policy: &Policy) -> String {
+    let places: BTreeSet<String> =
+        policy.missing().iter().map(|missing| missing.origin.to_string()).collect();
+    places.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// A verdict as a page of text.
@@ -277,4 +306,52 @@ fn offer(f: &mut fmt::Formatter<'_>, amendment: &Amendment) -> fmt::Result {
         writeln!(f, "      also allows: {}", visible(other))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::edits;
+    use crate::rules_file::load;
+    use crate::{
+        ApprovalPolicy, Context, Decision, Limits, MissingRules, Origin, Policy, Request, Sandboxing,
+        WritableRoots,
+    };
+
+    fn advice(rules: &str, argv: &[&str], approval: ApprovalPolicy) -> Vec<(String, Decision)> {
+        let mut policy = Policy::default();
+        policy.add(load("my.rules", rules, &policy, &Limits::default()).unwrap());
+        policy
+            .add_missing(MissingRules { origin: Origin::new("a.rules", 7), why: "it is broken".to_owned() });
+        let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+        let context = Context {
+            approval,
+            sandboxing: Sandboxing::Restricted,
+            request: Request::Default,
+            cwd: "/project",
+            programs: &WritableRoots::default(),
+            wanted_prefix: None,
+        };
+        let verdict = policy.evaluate(&argv, &context);
+        edits(&policy, &argv, &context, &verdict).into_iter().map(|edit| (edit.what, edit.decision)).collect()
+    }
+
+    #[test]
+    fn a_broken_file_is_to_be_mended_and_not_papered_over() {
+        let mend = || ("mend a.rules:7, unless it speaks of this command".to_owned(), Decision::Allow);
+        assert_eq!(advice("", &["ls"], ApprovalPolicy::OnRequest), [mend()]);
+        let never = advice("", &["ls"], ApprovalPolicy::Never);
+        assert_eq!(never.first(), Some(&mend()));
+        assert!(!never.iter().any(|(what, _)| what.starts_with("add")), "{never:?}");
+        // What would be asked about anyway is not settled by that.
+        let untrusted = advice("", &["touch", "a"], ApprovalPolicy::Untrusted);
+        assert!(untrusted.iter().any(|(what, _)| what.starts_with("add prefix_rule")), "{untrusted:?}");
+        assert!(!untrusted.contains(&mend()), "{untrusted:?}");
+    }
+
+    #[test]
+    fn a_rule_that_is_removed_takes_no_broken_file_with_it() {
+        let rules = "prefix_rule(['ls'], 'forbidden')";
+        let advice = advice(rules, &["ls"], ApprovalPolicy::OnRequest);
+        assert_eq!(advice, [("remove my.rules:1".to_owned(), Decision::Prompt)]);
+    }
 }

@@ -33,7 +33,8 @@
 //! - Allowing takes proof, restricting takes a sign. A rule allows only commands that the named shell provably
 //!   starts with these words, of programs that the sandboxed side cannot replace, and no further than its own
 //!   words reach. Rules that restrict, and danger, are looked for everywhere in the text.
-//! - What cannot be read is dangerous; a rule file with an error gives no rules.
+//! - What cannot be read is dangerous; a rule file with an error gives no rules, and a policy that it belongs to
+//!   asks about every command of which no other rule speaks ([`Policy::add_missing`]).
 //! - Bounded: commands, scripts, rule files, nesting and what is looked through have limits, named constants
 //!   or [`Limits`]. Beyond a limit the strict answer holds.
 //! - Foreign text in messages is made visible ([`display`]).
@@ -77,7 +78,7 @@ pub use context::{ApprovalPolicy, Context, Granular, Programs, Request, Sandboxi
 pub use decision::Decision;
 pub use network_hosts::NetworkHosts;
 pub use origin::{Origin, line_of};
-pub use policy::{Policy, PrefixMatch, Resolution};
+pub use policy::{MissingRules, Policy, PrefixMatch, Resolution};
 pub use rule::{HostExecutable, NetworkRule, PatternToken, PrefixRule, Protocol, RuleSet, Spelling};
 pub use rules_file::{Limits, RuleFileError};
 pub use summary::Summary;

@@ -15,7 +15,8 @@ use crate::{Decision, Origin};
 pub enum By {
     /// A prefix rule.
     Rule,
-    /// The fallback: the approval policy, and the tables of dangerous and safe commands.
+    /// The fallback: the approval policy, the tables of dangerous and safe commands, and the rule files that
+    /// could not be read.
     Heuristic,
     /// An option that makes a harmless tool run a program or write a file.
     Guard,

@@ -1,8 +1,8 @@
 //! What holds for every command and every set of rules.
 
 use execpolicy::{
-    ApprovalPolicy, Context, Decision, Granular, Origin, PatternToken, Placement, Policy, PrefixRule,
-    Request, RuleSet, Sandboxing, Spelling, Verdict, WritableRoots, shell,
+    ApprovalPolicy, Context, Decision, Granular, MissingRules, Origin, PatternToken, Placement, Policy,
+    PrefixRule, Request, RuleSet, Sandboxing, Spelling, Verdict, WritableRoots, shell,
 };
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -121,6 +121,10 @@ fn policy(rules: &[PrefixRule]) -> Policy {
 }
 
 fn judge(rules: &[PrefixRule], argv: &[String], approval: ApprovalPolicy, request: Request) -> Verdict {
+    judge_by(&policy(rules), argv, approval, request)
+}
+
+fn judge_by(policy: &Policy, argv: &[String], approval: ApprovalPolicy, request: Request) -> Verdict {
     let roots = WritableRoots(vec!["/project".to_owned(), "/tmp".to_owned()]);
     let context = Context {
         approval,
@@ -130,7 +134,7 @@ fn judge(rules: &[PrefixRule], argv: &[String], approval: ApprovalPolicy, reques
         programs: &roots,
         wanted_prefix: None,
     };
-    policy(rules).evaluate(argv, &context)
+    policy.evaluate(argv, &context)
 }
 
 fn bash(script: &str) -> Vec<String> {
@@ -172,6 +176,31 @@ proptest! {
         if let Some(decision) = certain {
             prop_assert!(verdict.decision >= decision, "{argv:?}\n{verdict:#?}");
         }
+    }
+
+    #[test]
+    fn a_missing_file_never_loosens_and_leaves_what_rules_decide(
+        rules in rules(), script in script(), approval in approval(), escalate in any::<bool>(),
+    ) {
+        let request = if escalate { Request::Escalate } else { Request::Default };
+        let mut policy = policy(&rules);
+        let before = judge_by(&policy, &bash(&script), approval, request);
+        policy.add_missing(MissingRules { origin: Origin::new("broken", 3), why: "it is broken".to_owned() });
+        let after = judge_by(&policy, &bash(&script), approval, request);
+        prop_assert!(freedom(&after) <= freedom(&before), "{script}\n{before:#?}\n{after:#?}");
+        prop_assert!(after.amendments.len() <= before.amendments.len());
+        let named = after.findings.iter().any(|finding| {
+            finding.source.as_ref().is_some_and(|source| *source.file == *"broken")
+        });
+        let free = before.decision == Decision::Allow && before.sandbox == Placement::Outside;
+        if free || !named {
+            prop_assert_eq!(&before, &after);
+        } else {
+            prop_assert!(after.decision.restricts());
+        }
+        policy.add_missing(MissingRules { origin: Origin::new("other", 0), why: "it is gone".to_owned() });
+        let again = judge_by(&policy, &bash(&script), approval, request);
+        prop_assert_eq!(again.decision, after.decision);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use execpolicy::rules_file::load;
 use execpolicy::{
-    ApprovalPolicy, By, Context, Decision, Granular, Limits, Placement, Policy, Request, Sandboxing, Verdict,
-    WritableRoots, requirements_rules,
+    ApprovalPolicy, By, Context, Decision, Granular, Limits, MissingRules, Origin, Placement, Policy,
+    Request, Sandboxing, Verdict, WritableRoots, requirements_rules,
 };
 use serde::Deserialize;
 
@@ -38,6 +38,9 @@ struct Cases {
 struct Case {
     name: String,
     rules: Option<String>,
+    /// Rule files that could not be read.
+    #[serde(default)]
+    missing: Vec<String>,
     argv: Option<Vec<String>>,
     script: Option<String>,
     shell: Option<String>,
@@ -49,6 +52,8 @@ struct Case {
     placement: Option<String>,
     by: Option<String>,
     source: Option<String>,
+    /// Words of the sentence for the approver; empty if there must be none.
+    reason: Option<String>,
     amendments: Option<Vec<Vec<String>>>,
     never_offers: Option<Vec<Vec<String>>>,
     why: String,
@@ -160,6 +165,12 @@ impl Case {
         } else {
             assert_eq!(name, "none", "{}: no such fixture", self.name);
         }
+        for file in &self.missing {
+            policy.add_missing(MissingRules {
+                origin: Origin::new(file.as_str(), 3),
+                why: "it is broken".into(),
+            });
+        }
         policy
     }
 
@@ -207,6 +218,13 @@ impl Case {
             && !verdict.findings.iter().any(|f| f.source.as_ref().is_some_and(|s| s.to_string() == *source))
         {
             complaints.push(format!("no finding from {source}"));
+        }
+        if let Some(reason) = &self.reason {
+            let said = verdict.reason.as_deref().unwrap_or_default();
+            let fits = said.contains(reason.as_str()) && (said.is_empty() || !reason.is_empty());
+            if !fits {
+                complaints.push(format!("reason: expected {reason:?}, got {said:?}"));
+            }
         }
         // Whatever is said, it is said of something.
         if verdict.findings.is_empty()

@@ -6,10 +6,12 @@ use super::reason::{self, Unasked};
 use crate::amendment::{self, Candidate};
 use crate::command::Word;
 use crate::knowledge;
+use crate::policy::missing;
 use crate::shell;
 use crate::summary::{self, Joined, Summary};
 use crate::{
-    Amendment, ApprovalPolicy, By, Context, Decision, Finding, Placement, Request, Sandboxing, Verdict,
+    Amendment, ApprovalPolicy, By, Context, Decision, Finding, MissingRules, Origin, Placement, Request,
+    Sandboxing, Verdict,
 };
 
 /// Puts the verdict together.
@@ -18,8 +20,9 @@ pub(super) fn combine(
     dissection: &Dissection,
     judgements: Vec<Judgement>,
     context: &Context<'_>,
+    missing: &[MissingRules],
 ) -> Verdict {
-    let mut draft = Draft::new(context);
+    let mut draft = Draft::new(context, missing);
     draft.constructs(argv, dissection);
     for (part, judgement) in dissection.parts.iter().zip(&judgements) {
         draft.part(part, judgement);
@@ -27,11 +30,15 @@ pub(super) fn combine(
     let all_allowed = judgements.iter().all(|judgement| judgement.allowed);
     let demands: Vec<Demand> = sorted(&judgements);
     let reason = draft.reason(argv, &demands);
+    let amendments = match draft.only_missing {
+        true => Vec::new(),
+        false => offer(dissection, &judgements, context, draft.decision),
+    };
     Verdict {
         decision: draft.decision,
         sandbox: draft.placement(all_allowed),
         reason,
-        amendments: offer(dissection, &judgements, context, draft.decision),
+        amendments,
         summary: summarize(argv, dissection),
         findings: draft.findings,
     }
@@ -48,11 +55,23 @@ struct Draft<'c> {
     /// Why a question was not asked, and what the strictest finding had to say otherwise.
     unasked: Option<Unasked>,
     danger: Option<String>,
+    /// What rules that could not be read make a question say, and the first of their places.
+    missing: Option<(String, Origin)>,
+    /// Whether a part is asked about for no other reason than these.
+    only_missing: bool,
 }
 
 impl<'c> Draft<'c> {
-    fn new(context: &'c Context<'c>) -> Self {
-        Self { context, decision: Decision::Allow, findings: Vec::new(), unasked: None, danger: None }
+    fn new(context: &'c Context<'c>, missing: &[MissingRules]) -> Self {
+        Self {
+            context,
+            decision: Decision::Allow,
+            findings: Vec::new(),
+            unasked: None,
+            danger: None,
+            missing: missing::why(missing),
+            only_missing: false,
+        }
     }
 
     /// What made the script opaque. That alone decides nothing: it only keeps rules from allowing.
@@ -93,7 +112,8 @@ impl<'c> Draft<'c> {
         }
         let (decision, why) = self.fallback();
         self.tighten(decision);
-        let said = !judgement.demands.is_empty() || !judgement.dangers.is_empty();
+        let asked_for = self.ask_for_missing(part, judgement, decision);
+        let said = !judgement.demands.is_empty() || !judgement.dangers.is_empty() || asked_for;
         if !said || decision == Decision::Forbidden {
             // It decides nothing; whoever is asked may like to know.
             let safe = knowledge::known_safe(&Word::all(&part.argv)).filter(|_| part.writes.is_empty());
@@ -107,6 +127,27 @@ impl<'c> Draft<'c> {
                 span: part.span.clone(),
             });
         }
+    }
+
+    /// Rules that could not be read may be about this part, unless others are. Whether they have it asked about.
+    ///
+    /// INVARIANT: `fallback` is what would be decided without them.
+    fn ask_for_missing(&mut self, part: &Part, judgement: &Judgement, fallback: Decision) -> bool {
+        let Some((why, origin)) = self.missing.clone().filter(|_| judgement.demands.is_empty()) else {
+            return false;
+        };
+        let decision = self.permitted_question(Decision::Prompt, Unasked::Missing);
+        self.tighten(decision);
+        self.only_missing |= fallback == Decision::Allow && judgement.dangers.is_empty();
+        self.findings.push(Finding {
+            command: part.shown.clone(),
+            by: By::Heuristic,
+            source: Some(origin),
+            decision,
+            why,
+            span: part.span.clone(),
+        });
+        true
     }
 
     fn danger(&mut self, danger: &Danger) {
@@ -160,7 +201,7 @@ impl<'c> Draft<'c> {
     fn permitted_question(&mut self, decision: Decision, about: Unasked) -> Decision {
         let may_ask = match (self.context.approval, about) {
             (ApprovalPolicy::Never, _) => false,
-            (ApprovalPolicy::Granular(granular), Unasked::Rule) => granular.rules,
+            (ApprovalPolicy::Granular(granular), Unasked::Rule | Unasked::Missing) => granular.rules,
             (ApprovalPolicy::Granular(granular), Unasked::Escalation) => granular.sandbox_approval,
             (ApprovalPolicy::Granular(_), Unasked::Danger)
             | (ApprovalPolicy::Untrusted | ApprovalPolicy::OnFailure | ApprovalPolicy::OnRequest, _) => true,
@@ -201,11 +242,12 @@ impl<'c> Draft<'c> {
         }
         let command = shell::join(argv);
         let said = reason::of_demand(argv, self.decision, demands).or_else(|| {
-            let danger = self.danger.as_ref()?;
+            let missing = self.missing.as_ref().filter(|_| self.only_missing).map(|(why, _)| why);
+            let why = self.danger.as_ref().or(missing)?;
             Some(match self.decision {
-                Decision::Forbidden => format!("`{command}` rejected: blocked by policy: {danger}"),
+                Decision::Forbidden => format!("`{command}` rejected: blocked by policy: {why}"),
                 Decision::Allow | Decision::Prompt | Decision::PromptUser => {
-                    format!("`{command}` requires approval: {danger}")
+                    format!("`{command}` requires approval: {why}")
                 }
             })
         });

@@ -32,6 +32,6 @@ impl Policy {
         let dissection = dissect::dissect(argv, context);
         let judgements: Vec<_> =
             dissection.parts.iter().map(|part| judge::judge(self, part, context)).collect();
-        combine::combine(argv, &dissection, judgements, context)
+        combine::combine(argv, &dissection, judgements, context, self.missing())
     }
 }

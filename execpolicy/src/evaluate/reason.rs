@@ -34,6 +34,9 @@ pub(super) fn unasked(approval: ApprovalPolicy, what: Unasked) -> String {
     let policy = match approval {
         ApprovalPolicy::Never => "approval policy `never` asks no questions",
         ApprovalPolicy::Granular(_) => match what {
+            Unasked::Missing => {
+                "the approval policy has `rules` off: what an unknown rule might ask about is refused"
+            }
             Unasked::Rule => "the approval policy has `rules` off: what a rule would ask about is refused",
             Unasked::Escalation | Unasked::Danger => {
                 "the approval policy has `sandbox_approval` off: leaving the sandbox is refused"
@@ -51,6 +54,8 @@ pub(super) fn unasked(approval: ApprovalPolicy, what: Unasked) -> String {
 pub(super) enum Unasked {
     /// A rule, or a guard on one.
     Rule,
+    /// Rules that could not be read, and may ask or refuse.
+    Missing,
     /// A danger.
     Danger,
     /// A way out of the sandbox.

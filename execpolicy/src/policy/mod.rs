@@ -6,6 +6,7 @@
 
 pub(crate) mod fold;
 mod index;
+pub(crate) mod missing;
 pub(crate) mod paths;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::Programs;
 use crate::command::Word;
 use crate::policy::index::{Hits, Index, RuleId};
+pub use crate::policy::missing::MissingRules;
 use crate::rule::{HostExecutable, NetworkRule, PrefixRule, RuleSet};
 
 /// Whether a program that is named by a path may match rules for its bare name.
@@ -48,6 +50,7 @@ pub struct Policy {
     host_executables: BTreeMap<String, HostExecutable>,
     allowing: Index,
     restrictive: Index,
+    missing: Vec<MissingRules>,
 }
 
 impl FromIterator<RuleSet> for Policy {
@@ -72,6 +75,22 @@ impl Policy {
         for host in set.host_executables {
             self.host_executables.insert(host.name.clone(), host);
         }
+    }
+
+    /// Notes that rules which belong here could not be read.
+    ///
+    /// From then on each part of a command that rules do not allow, and that no rule asks about or refuses, is
+    /// asked about as if a rule said so: refused under `never`, and where the approval policy has `rules` off.
+    /// What rules do speak of is judged as before. No rule is offered where nothing else would ask: it would
+    /// silence the question for good, and let the command out of the sandbox besides, while the file that
+    /// may forbid it stays broken.
+    pub fn add_missing(&mut self, missing: MissingRules) {
+        self.missing.push(missing);
+    }
+
+    /// The rules that could not be read, in load order.
+    pub fn missing(&self) -> &[MissingRules] {
+        &self.missing
     }
 
     /// All prefix rules in load order.
