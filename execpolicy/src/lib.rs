@@ -79,7 +79,7 @@ pub use decision::Decision;
 pub use network_hosts::NetworkHosts;
 pub use origin::{Origin, line_of};
 pub use policy::{MissingRules, Policy, PrefixMatch, Resolution};
-pub use rule::{HostExecutable, NetworkRule, PatternToken, PrefixRule, Protocol, RuleSet, Spelling};
+pub use rule::{Dropped, HostExecutable, NetworkRule, PatternToken, PrefixRule, Protocol, RuleSet, Spelling};
 pub use rules_file::{Limits, RuleFileError};
 pub use summary::Summary;
 pub use verdict::{By, Finding, Placement, Verdict};

@@ -119,3 +119,78 @@ pub struct RuleSet {
     /// In the order of evaluation; of two with one name the later holds.
     pub host_executables: Vec<HostExecutable>,
 }
+
+/// What [`RuleSet::restricting`] left out, by where it was written.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Dropped {
+    /// Prefix rules that allow.
+    pub prefix: Vec<Origin>,
+    /// Network rules that allow.
+    pub network: Vec<Origin>,
+    /// Lists of paths for a program's name.
+    pub host_executables: Vec<Origin>,
+}
+
+impl Dropped {
+    /// How many declarations were left out.
+    pub fn count(&self) -> usize {
+        self.prefix.len().saturating_add(self.network.len()).saturating_add(self.host_executables.len())
+    }
+
+    /// Where they were written, in the order of [`RuleSet`].
+    pub fn origins(&self) -> impl Iterator<Item = &Origin> {
+        self.prefix.iter().chain(&self.network).chain(&self.host_executables)
+    }
+}
+
+impl RuleSet {
+    /// What restricts, and nothing else: for files whose author may narrow a policy and not widen it (I10).
+    ///
+    /// Lists of paths go, too: one replaces an earlier one, and so could let another file's allowing rule match
+    /// a program that lies elsewhere. Adding the result to a policy loosens no verdict.
+    pub fn restricting(self) -> (Self, Dropped) {
+        let mut dropped = Dropped::default();
+        let keep = |decision: Decision, origin: &Origin, dropped: &mut Vec<Origin>| {
+            let keep = decision.restricts();
+            if !keep {
+                dropped.push(origin.clone());
+            }
+            keep
+        };
+        let Self { mut prefix, mut network, host_executables } = self;
+        prefix.retain(|rule| keep(rule.decision, &rule.origin, &mut dropped.prefix));
+        network.retain(|rule| keep(rule.decision, &rule.origin, &mut dropped.network));
+        dropped.host_executables = host_executables.into_iter().map(|host| host.origin).collect();
+        (Self { prefix, network, host_executables: Vec::new() }, dropped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules_file::load;
+    use crate::{Decision, Limits, Policy};
+
+    #[test]
+    fn only_what_restricts_is_kept_and_the_rest_is_named() {
+        let text = r#"
+prefix_rule(["git"])
+prefix_rule(["git", "push"], "prompt")
+prefix_rule(["rm"], "forbidden")
+network_rule("a", "https", "allow")
+network_rule("b", "https", "prompt")
+network_rule("c", "https", "deny")
+host_executable("git", ["/opt/git"])
+"#;
+        let rules = load("p.rules", text, &Policy::default(), &Limits::default()).unwrap();
+        let (kept, dropped) = rules.restricting();
+        let decisions: Vec<_> = kept.prefix.iter().map(|rule| rule.decision).collect();
+        assert_eq!(decisions, [Decision::Prompt, Decision::Forbidden]);
+        let hosts: Vec<_> = kept.network.iter().map(|rule| rule.host.as_str()).collect();
+        assert_eq!(hosts, ["b", "c"]);
+        assert_eq!(kept.host_executables, []);
+        let lines: Vec<_> = dropped.origins().map(ToString::to_string).collect();
+        assert_eq!(lines, ["p.rules:2", "p.rules:5", "p.rules:8"]);
+        assert_eq!(dropped.count(), 3);
+        assert_eq!(kept.clone().restricting(), (kept, super::Dropped::default()));
+    }
+}

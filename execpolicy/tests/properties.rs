@@ -1,8 +1,8 @@
 //! What holds for every command and every set of rules.
 
 use execpolicy::{
-    ApprovalPolicy, Context, Decision, Granular, MissingRules, Origin, PatternToken, Placement, Policy,
-    PrefixRule, Request, RuleSet, Sandboxing, Spelling, Verdict, WritableRoots, shell,
+    ApprovalPolicy, Context, Decision, Granular, HostExecutable, MissingRules, Origin, PatternToken,
+    Placement, Policy, PrefixRule, Request, RuleSet, Sandboxing, Spelling, Verdict, WritableRoots, shell,
 };
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -201,6 +201,19 @@ proptest! {
         policy.add_missing(MissingRules { origin: Origin::new("other", 0), why: "it is gone".to_owned() });
         let again = judge_by(&policy, &bash(&script), approval, request);
         prop_assert_eq!(again.decision, after.decision);
+    }
+
+    #[test]
+    fn what_restricts_never_loosens(
+        rules in rules(), project in rules(), script in script(), approval in approval(),
+    ) {
+        let before = judge(&rules, &bash(&script), approval, Request::Default);
+        let mut policy = policy(&rules);
+        let host = HostExecutable { name: "git".into(), paths: Default::default(), origin: Origin::new("p", 1) };
+        let set = RuleSet { prefix: project, host_executables: vec![host], ..RuleSet::default() };
+        policy.add(set.restricting().0);
+        let after = judge_by(&policy, &bash(&script), approval, Request::Default);
+        prop_assert!(freedom(&after) <= freedom(&before), "{script}\n{before:#?}\n{after:#?}");
     }
 
     #[test]

@@ -38,6 +38,8 @@ struct Cases {
 struct Case {
     name: String,
     rules: Option<String>,
+    /// A fixture of which only what restricts is added: the rule file of a project.
+    project: Option<String>,
     /// Rule files that could not be read.
     #[serde(default)]
     missing: Vec<String>,
@@ -164,6 +166,12 @@ impl Case {
             );
         } else {
             assert_eq!(name, "none", "{}: no such fixture", self.name);
+        }
+        if let Some(name) = &self.project {
+            let text = fixtures.fixtures.get(name).unwrap_or_else(|| panic!("{}: no {name}", self.name));
+            let rules =
+                load(name, text, &policy, &Limits::default()).unwrap_or_else(|error| panic!("{error}"));
+            policy.add(rules.restricting().0);
         }
         for file in &self.missing {
             policy.add_missing(MissingRules {
