@@ -38,6 +38,14 @@ pub enum RulesError {
     /// It is wrong.
     #[error(transparent)]
     Rules(#[from] RuleFileError),
+    /// Those before it took all there is for rule files.
+    #[error("did not read the rule file `{}`: those before it {limit}", escape(.path))]
+    Beyond {
+        /// The file.
+        path: PathBuf,
+        /// What they did.
+        limit: String,
+    },
     /// It was stopped.
     #[error("stopped the rule file `{}`", escape(.path))]
     Stopped {
@@ -65,6 +73,7 @@ impl RulesError {
             Self::TooLarge { .. } => "split it: each rule file is read on its own",
             Self::Encoding { .. } => "save it as UTF-8",
             Self::Rules(error) => return error.help().map(str::to_owned),
+            Self::Beyond { .. } => "use fewer and smaller rule files, and write rules out as plain data",
             Self::Stopped { source: ContainError::Time | ContainError::Memory, .. } => {
                 "write the rules out, or compute them with fewer steps and less memory"
             }
@@ -83,19 +92,30 @@ impl RulesError {
 /// # Errors
 /// [`RulesError`]. Nothing of a wrong file is used.
 pub fn load_rule_file(path: &Path, earlier: &Policy) -> Result<RuleSet, RulesError> {
-    let text = read(path)?;
+    let file = Input::open(path).map_err(|source| RulesError::Read { path: path.to_owned(), source })?;
+    evaluate(path, &read(path, file)?, earlier)
+}
+
+/// Evaluates the text of a rule file, in a process of its own unless it is plain data.
+///
+/// # Errors
+/// [`RulesError`].
+pub(super) fn evaluate(path: &Path, text: &str, earlier: &Policy) -> Result<RuleSet, RulesError> {
     let name = path.to_string_lossy();
-    if let Some(rules) = rules_file::load_data(&name, &text, earlier, &Limits::default())? {
+    if let Some(rules) = rules_file::load_data(&name, text, earlier, &Limits::default())? {
         return Ok(rules);
     }
     let stopped = |source| RulesError::Stopped { path: path.to_owned(), source };
-    Ok(contain::evaluate(&name, &text, earlier).map_err(stopped)??)
+    Ok(contain::evaluate(&name, text, earlier).map_err(stopped)??)
 }
 
-fn read(path: &Path) -> Result<String, RulesError> {
+/// The text of an open rule file.
+///
+/// # Errors
+/// [`RulesError`] for what cannot be read, has more than [`super::MAX_FILE`] bytes or is no text.
+pub(super) fn read(path: &Path, file: impl Read) -> Result<String, RulesError> {
     let failed = |source| RulesError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
-    let file = Input::open(path).map_err(failed)?;
     file.take(super::MAX_FILE.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > super::MAX_FILE {
         return Err(RulesError::TooLarge { path: path.to_owned() });
