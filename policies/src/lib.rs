@@ -104,7 +104,7 @@ pub use profile::{
     PermissionProfile, SpecialPath,
 };
 pub use project::{DisabledLayer, Project, Trust, TrustLevel};
-pub use requirements::{RequirementSource, Requirements, Sourced};
+pub use requirements::{RequirementSource, Requirements, RequirementsContext, RequirementsError, Sourced};
 pub use resolve::{ResolvedProfile, Surroundings, resolve};
 pub use resolve_error::ResolveError;
 pub use select::{SandboxSelection, SelectError, select_for_sandbox};

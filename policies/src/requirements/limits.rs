@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An element of `allowed_sandbox_modes`, from least to most open.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SandboxModeLimit {
     /// No entry is writable.
@@ -19,11 +20,26 @@ pub enum SandboxModeLimit {
 }
 
 /// `enforce_residency`.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Residency {
     /// The United States.
     Us,
+}
+
+impl SandboxModeLimit {
+    /// The accepted words.
+    pub(crate) const WORDS: [(&'static str, Self); 4] = [
+        ("read-only", Self::ReadOnly),
+        ("workspace-write", Self::WorkspaceWrite),
+        ("danger-full-access", Self::DangerFullAccess),
+        ("external-sandbox", Self::ExternalSandbox),
+    ];
+}
+
+impl Residency {
+    /// The accepted word.
+    pub(crate) const WORDS: [(&'static str, Self); 1] = [("us", Self::Us)];
 }
 
 impl fmt::Display for SandboxModeLimit {

@@ -1,5 +1,6 @@
 //! One layer of requirements before it is read.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::layers::LayerSource;
@@ -18,7 +19,7 @@ pub struct RequirementsText {
 
 /// `[delivery]`: a folder in which a service of the enterprise drops signed layers. Only the system file may
 /// have it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
 pub struct Delivery {
     /// Absolute. It has to be there, with a signed `index.toml`.
     pub folder: String,

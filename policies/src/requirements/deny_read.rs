@@ -1,0 +1,144 @@
+//! `permissions.filesystem.deny_read`: what nobody may read.
+
+use crate::display::escape_short;
+use crate::entry::EntryPath;
+use crate::expand::{ExpandError, expand};
+use crate::glob::{GlobError, GlobPattern};
+use crate::path::AbsolutePath;
+use crate::reader::{Mismatch, Node};
+
+/// What paths in a layer start from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Base<'a> {
+    /// The folder of the layer.
+    pub(crate) folder: &'a AbsolutePath,
+    /// The home directory, if known.
+    pub(crate) home: Option<&'a AbsolutePath>,
+}
+
+/// Why text names no place. Messages follow the text.
+#[derive(Debug, thiserror::Error)]
+enum EntryError {
+    /// Not a path.
+    #[error("is not usable: {0}")]
+    Expand(#[from] ExpandError),
+    /// Not a pattern.
+    #[error("is not usable: {0}")]
+    Glob(#[from] GlobError),
+    /// As profiles refuse it too.
+    #[error("would have to search the whole disk")]
+    WholeDisk,
+}
+
+impl EntryError {
+    /// What to write instead.
+    fn help(&self) -> &'static str {
+        match self {
+            Self::Expand(ExpandError::Empty) => "write a path, or remove the entry",
+            Self::Expand(error) => error.help(),
+            Self::Glob(error) => error.help(),
+            Self::WholeDisk => "start the glob with a directory, as in `/srv/**/*.env`",
+        }
+    }
+}
+
+/// Reads the list.
+pub(crate) fn read(node: &Node<'_>, base: Base<'_>) -> Result<Vec<EntryPath>, Mismatch> {
+    let place = |text: String| {
+        place(&text, base)
+            .map_err(|error| node.mismatch(format!("entry `{}` {error}", escape_short(&text)), error.help()))
+    };
+    node.strings()?.into_iter().map(place).collect()
+}
+
+/// The place that one entry names.
+fn place(text: &str, base: Base<'_>) -> Result<EntryPath, EntryError> {
+    if !GlobPattern::looks_like_glob(text) {
+        return Ok(EntryPath::Path(expand(text, base.folder, base.home)?));
+    }
+    // What comes before the first component with a special character is a path like any other, so that `..` and
+    // `~` work in it and its characters are taken literally.
+    let special = text.find(['*', '?', '[', '{', '}', '\\']).unwrap_or(text.len());
+    let before = text.get(..special).unwrap_or_default();
+    let (prefix, pattern) = match before.rfind('/') {
+        Some(slash) => text.split_at(slash + 1),
+        None => ("", text),
+    };
+    let under = match prefix {
+        "" if text.starts_with('~') => return Err(ExpandError::OtherUser.into()),
+        "" => base.folder.clone(),
+        _ => expand(prefix, base.folder, base.home)?,
+    };
+    let glob = GlobPattern::parse_under(&under, pattern)?;
+    if *glob.static_prefix() == AbsolutePath::root() {
+        return Err(EntryError::WholeDisk);
+    }
+    Ok(EntryPath::Glob(glob))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn absolute(text: &str) -> AbsolutePath {
+        AbsolutePath::parse(text).unwrap()
+    }
+
+    fn read_one(text: &str, home: Option<&AbsolutePath>) -> Result<EntryPath, EntryError> {
+        place(text, Base { folder: &absolute("/etc/co[dex"), home })
+    }
+
+    #[test]
+    fn paths_and_globs_start_where_they_say() {
+        let home = absolute("/home/u");
+        let rows = [
+            ("/srv/x/../secret/", "/srv/secret"),
+            ("/", "/"),
+            ("~", "/home/u"),
+            ("~/.ssh", "/home/u/.ssh"),
+            ("keys", "/etc/co[dex/keys"),
+            ("../keys", "/etc/keys"),
+            ("/srv/a{b}", "/srv/a{b}"),
+        ];
+        for (text, expect) in rows {
+            assert_eq!(read_one(text, Some(&home)).unwrap(), EntryPath::Path(absolute(expect)), "{text}");
+        }
+        let rows = [
+            ("/srv/x/../secret/*.pem", "/srv/secret/*.pem", "/srv/secret"),
+            ("~/**/.env", "/home/u/**/.env", "/home/u"),
+            ("~//*.key", "/home/u/*.key", "/home/u"),
+            ("**/.env", "/etc/co\\[dex/**/.env", "/etc/co[dex"),
+            ("../x/?", "/etc/x/?", "/etc/x"),
+            ("/srv/[ab]/{c,d}", "/srv/[ab]/{c,d}", "/srv"),
+        ];
+        for (text, expect, prefix) in rows {
+            let EntryPath::Glob(glob) = read_one(text, Some(&home)).unwrap() else { panic!("{text}") };
+            assert_eq!((glob.as_str(), glob.static_prefix()), (expect, &absolute(prefix)), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_text_is_refused() {
+        let home = absolute("/home/u");
+        let rows = [
+            ("", "empty"),
+            ("~root/x", "only understood alone"),
+            ("~root/*", "only understood alone"),
+            ("~*", "only understood alone"),
+            ("/a\0", "NUL"),
+            ("/a\0/*", "NUL"),
+            ("/*.env", "whole disk"),
+            ("/**", "whole disk"),
+            ("../../**/.env", "whole disk"),
+            ("/srv/[", "invalid"),
+            ("/srv/*/../x", "`..`"),
+            ("/srv/**x", "whole component"),
+        ];
+        for (text, expect) in rows {
+            let error = read_one(text, Some(&home)).expect_err(text);
+            assert!(error.to_string().contains(expect), "{text:?}: {error}");
+            assert!(!error.help().is_empty());
+        }
+        assert!(read_one("~/x", None).unwrap_err().to_string().contains("home directory is not known"));
+    }
+}
