@@ -88,6 +88,7 @@ fn prepare(arguments: &SandboxArguments, caller: &Caller, format: Format) -> Res
         tmpdir: caller.variable("TMPDIR").map(OsString::as_os_str),
         config_home: caller.config_home().as_ref(),
         executable: caller.executable.as_ref(),
+        never_readable: &[],
     })?;
     let backend =
         sandbox::choose(arguments.backend, &plan, caller.variable("PATH").map(OsString::as_os_str))?;

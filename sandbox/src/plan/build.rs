@@ -15,10 +15,12 @@ use policies::{
 };
 use rustix::fs::FileType;
 
+use super::devices::is_minimal_device;
 use super::error::PlanError;
 use super::globs;
 use super::layout::{self, Layout, Row};
 use super::metadata;
+use super::never_readable::{self, Grant, Place};
 use super::sockets;
 use super::why::Why;
 use super::{Note, PlanRequest, Symlink};
@@ -55,6 +57,7 @@ pub(super) fn build(
         builder.add_entry(entry)?;
     }
     builder.expand_globs(entries, glob_scan_max_depth)?;
+    let never_readable = builder.hide_never_readable()?;
     builder.refuse_kernel_interfaces()?;
     builder.refuse_replaceable_links()?;
     builder.cover_kernel_file_systems()?;
@@ -64,12 +67,15 @@ pub(super) fn build(
         builder.hide_control_sockets()?;
     }
     builder.block_missing();
+    builder.refuse_openings(&never_readable)?;
     builder.finish()
 }
 
 /// A path entry after resolution, kept for the symlink checks.
 struct Walked {
     path: AbsolutePath,
+    /// The object, or the first component that is missing.
+    leads_to: AbsolutePath,
     access: Access,
     links: Vec<Link>,
 }
@@ -159,6 +165,7 @@ impl<'a> Builder<'a> {
         if access == Access::Write && is_itself {
             self.opened.insert(resolved.path().clone());
         }
+        let leads_to = resolved.path().clone();
         match resolved.target {
             Target::Found(found) => {
                 self.note_other_names(&found, access);
@@ -175,7 +182,8 @@ impl<'a> Builder<'a> {
                 }
             },
         }
-        self.walked.push(Walked { path: AbsolutePath::parse(path)?, access, links: resolved.links });
+        let path = AbsolutePath::parse(path)?;
+        self.walked.push(Walked { path, leads_to, access, links: resolved.links });
         Ok(())
     }
 
@@ -237,6 +245,51 @@ impl<'a> Builder<'a> {
         self.note_other_names(&found, Access::Deny);
         self.insert(found, Access::Deny, why);
         Ok(())
+    }
+
+    /// Denies what the administrator requires, for good: protections that are derived from the rows see it.
+    fn hide_never_readable(&mut self) -> Result<Vec<Place>, PlanError> {
+        let places = never_readable::resolve(self.request.never_readable)?;
+        never_readable::refuse_inside(&places, &self.cwd.path)?;
+        self.refuse_openings(&places)?;
+        for place in &places {
+            self.note_other_names(&place.found, Access::Deny);
+            self.insert(place.found.clone(), Access::Deny, place.why());
+            self.walked.push(Walked {
+                path: place.named.clone(),
+                leads_to: place.found.path.clone(),
+                access: Access::Deny,
+                links: place.links.clone(),
+            });
+        }
+        self.notes.extend(self.request.never_readable.iter().filter_map(|required| match required {
+            EntryPath::Glob(pattern) => {
+                Some(Note::GlobCoversPresent { pattern: pattern.as_str().to_owned() })
+            }
+            EntryPath::Path(_) | EntryPath::Special { .. } => None,
+        }));
+        Ok(places)
+    }
+
+    /// Refuses whatever shows something of these places: once for the profile, by its own names, and once for
+    /// all rows of the plan, wherever they come from (I3).
+    fn refuse_openings(&self, places: &[Place]) -> Result<(), PlanError> {
+        if self.rows.values().any(|row| row.access == Access::Write && row.path.parent().is_none()) {
+            never_readable::refuse_unlimited(self.request.never_readable)?;
+        }
+        let named = self.walked.iter().map(|walked| Grant {
+            path: &walked.path,
+            leads_to: &walked.leads_to,
+            access: walked.access,
+            identity: None,
+        });
+        let rows = self.rows.values().map(|row| Grant {
+            path: &row.path,
+            leads_to: &row.path,
+            access: row.access,
+            identity: row.identity,
+        });
+        named.chain(rows).try_for_each(|grant| never_readable::refuse_opening(places, &grant))
     }
 
     /// `/proc`, `/sys` and `/dev` are made for each run; what a profile may say about them is little.
@@ -528,15 +581,6 @@ fn stronger(present: Access, new: Access) -> bool {
         }
         (Access::Write, Access::Deny) | (Access::Read, Access::Write | Access::Deny) => false,
     }
-}
-
-/// The nodes that every run's `/dev` has anyway.
-pub(crate) const MINIMAL_DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
-
-fn is_minimal_device(path: &AbsolutePath) -> bool {
-    path.as_path()
-        .strip_prefix("/dev")
-        .is_ok_and(|name| MINIMAL_DEVICES.iter().any(|device| name == Path::new(device)))
 }
 
 /// In an empty root, the symlinks that the granted names need in order to work as spelled (`/bin`).

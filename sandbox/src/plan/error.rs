@@ -48,6 +48,59 @@ pub enum PlanError {
     /// A deny glob cannot be expanded.
     #[error(transparent)]
     Glob(#[from] GlobError),
+    /// The profile would open what the administrator keeps from being read.
+    #[error(
+        "refused to make `{path}`{} {}: the administrator requires that `{}` is never readable",
+        leading(leads_to.as_ref()),
+        opened(*access),
+        escape(required)
+    )]
+    NeverReadable {
+        /// The path as written.
+        path: AbsolutePath,
+        /// Where it leads, if elsewhere.
+        leads_to: Option<AbsolutePath>,
+        /// What the profile says about it.
+        access: Access,
+        /// The administrator's path or pattern.
+        required: String,
+    },
+    /// The command would start in what the administrator keeps from being read.
+    #[error(
+        "refused the working directory `{path}`: the administrator requires that `{}` is never readable",
+        escape(required)
+    )]
+    NeverReadableDirectory {
+        /// The directory, resolved.
+        path: AbsolutePath,
+        /// The administrator's path or pattern.
+        required: String,
+    },
+    /// The profile does not limit the file system, so nothing can be hidden.
+    #[error(
+        "refused a profile without limits to the file system: the administrator requires that `{}` is never readable",
+        escape(required)
+    )]
+    NeverReadableUnlimited {
+        /// The first of the administrator's paths and patterns.
+        required: String,
+    },
+    /// A path of the administrator cannot be followed to an object, and so not be hidden.
+    #[error("cannot resolve `{}`, which the administrator requires to be never readable", escape(path))]
+    RequirementUnresolvable {
+        /// The path.
+        path: String,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A path of the administrator lies where each run gets its own.
+    #[error(
+        "cannot hide `{path}`, which the administrator requires to be never readable: every run gets its own /proc and /dev"
+    )]
+    RequirementInterface {
+        /// The path, resolved.
+        path: AbsolutePath,
+    },
     /// The working directory is the root of the file system, and the profile makes it writable.
     #[error("refused the writable root `/`: it is only the working directory")]
     RootAsWorkspace,
@@ -75,6 +128,18 @@ pub enum PlanError {
     },
 }
 
+fn leading(leads_to: Option<&AbsolutePath>) -> String {
+    leads_to.map_or_else(String::new, |path| format!(", which leads to `{path}`,"))
+}
+
+fn opened(access: Access) -> &'static str {
+    match access {
+        Access::Read => "readable",
+        Access::Write => "writable",
+        Access::Deny => "denied",
+    }
+}
+
 impl PlanError {
     /// The smallest thing that would change the outcome.
     #[must_use]
@@ -89,6 +154,17 @@ impl PlanError {
             }
             Self::WritableLink { link, .. } => {
                 format!("replace the symlink `{link}` by a real file or directory")
+            }
+            Self::NeverReadable { path, .. } => format!("leave `{path}` out of the profile"),
+            Self::NeverReadableDirectory { .. } => "run from another directory".to_owned(),
+            Self::NeverReadableUnlimited { .. } => {
+                "choose a profile with limits, such as `:workspace` or `:read-only`".to_owned()
+            }
+            Self::RequirementUnresolvable { .. } => {
+                "make the path reachable, or ask the administrator to correct it".to_owned()
+            }
+            Self::RequirementInterface { .. } => {
+                "ask the administrator to take it out: what lies there is not the host's".to_owned()
             }
             Self::KernelInterface { path, .. } => format!("take the entry for `{path}` out of the profile"),
             Self::Glob(GlobError::Broken(error)) => error.help().to_owned(),

@@ -4,10 +4,12 @@
 //! A plan decides nothing about *how*: every backend enforces the same list (I11).
 
 mod build;
+mod devices;
 mod error;
 mod globs;
 mod layout;
 mod metadata;
+mod never_readable;
 mod print;
 mod program;
 mod sockets;
@@ -30,7 +32,7 @@ pub use layout::{Action, Root, Step};
 pub use program::{Program, ProgramError};
 pub use why::Why;
 
-pub(crate) use build::MINIMAL_DEVICES;
+pub(crate) use devices::MINIMAL_DEVICES;
 
 use crate::paths::{self, Found, Identity, Kind, Target};
 use crate::seccomp::Filter;
@@ -50,6 +52,10 @@ pub struct PlanRequest<'a> {
     pub config_home: Option<&'a AbsolutePath>,
     /// The launcher's executable, kept read-only inside writable roots.
     pub executable: Option<&'a AbsolutePath>,
+    /// What the administrator keeps from being read, with all below it: absolute paths and patterns. No entry of
+    /// the profile opens any of it, and no profile without limits goes with it. As with every pattern, what
+    /// exists when the run starts is hidden; a missing path is nothing to hide, and its name stays free.
+    pub never_readable: &'a [EntryPath],
 }
 
 /// A run, resolved.
@@ -158,7 +164,10 @@ impl Plan {
             vec![Entry { path, access, missing: MissingPath::Block }]
         };
         let (entries, depth, network) = match request.profile {
-            PermissionProfile::Disabled => return Ok(Self::unconfined(request, cwd.identity)),
+            PermissionProfile::Disabled => {
+                never_readable::refuse_unlimited(request.never_readable)?;
+                return Ok(Self::unconfined(request, cwd.identity));
+            }
             PermissionProfile::Managed { file_system, network } => match file_system {
                 FileSystemPolicy::Unrestricted => (everything(Access::Write), None, *network),
                 FileSystemPolicy::Restricted { entries, glob_scan_max_depth } => {

@@ -16,6 +16,11 @@ pub enum Why {
         /// The pattern.
         pattern: String,
     },
+    /// The administrator keeps it from being read.
+    Requirement {
+        /// The path or pattern that he wrote.
+        required: String,
+    },
     /// The target of a symlink that a deny glob or entry matches.
     LinkTarget {
         /// The symlink.
@@ -54,6 +59,9 @@ impl fmt::Display for Why {
         match self {
             Self::Profile => f.write_str("profile"),
             Self::Glob { pattern } => write!(f, "deny glob {pattern}"),
+            Self::Requirement { required } => {
+                write!(f, "never readable, as the administrator requires of {}", policies::escape(required))
+            }
             Self::LinkTarget { link } => write!(f, "target of the denied symlink {link}"),
             Self::Metadata { root } => write!(f, "protected metadata of {root}"),
             Self::GitDirectory { pointer } => write!(f, "git directory named by {pointer}"),
