@@ -74,7 +74,7 @@ pub struct RequirementsToml {
     /// Marketplaces of plugins. Kept for the host program.
     pub marketplaces: Option<AnyTable>,
     /// Apps, by id; one that any file switches off with `enabled = false` is off. Kept for the host program.
-    pub apps: Option<BTreeMap<String, AnyTable>>,
+    pub apps: Option<AnyTable>,
     /// Models. Kept for the host program.
     pub models: Option<ModelsToml>,
     /// Reviews by a model. Kept for the host program.
@@ -433,4 +433,140 @@ pub struct WindowsToml {
     pub allow_mxc: Option<bool>,
     /// Whether this implementation has to be used.
     pub require_mxc: Option<bool>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde_json::Value as Json;
+    use toml::{Table, Value};
+
+    use super::*;
+    use crate::path::AbsolutePath;
+    use crate::requirements::deny_read::Base;
+    use crate::requirements::known::{REQUIREMENTS, Shape};
+    use crate::requirements::values::Values;
+
+    /// What one place of the schema says, through references and alternatives.
+    #[derive(Default)]
+    struct Said<'a> {
+        properties: BTreeMap<&'a str, &'a Json>,
+        names: Option<&'a Json>,
+        items: Option<&'a Json>,
+    }
+
+    fn gather<'a>(schema: &'a Json, root: &'a Json, said: &mut Said<'a>) {
+        if let Some(reference) = schema["$ref"].as_str() {
+            gather(root.pointer(reference.strip_prefix('#').unwrap()).unwrap(), root, said);
+        }
+        for kind in ["anyOf", "oneOf"] {
+            schema[kind].as_array().into_iter().flatten().for_each(|one| gather(one, root, said));
+        }
+        let properties = schema["properties"].as_object().into_iter().flatten();
+        said.properties.extend(properties.map(|(name, inner)| (name.as_str(), inner)));
+        said.names = said.names.or(schema.get("additionalProperties").filter(|names| names.is_object()));
+        said.items = said.items.or(schema.get("items"));
+    }
+
+    /// Compares the schema with what is known, and collects all keys.
+    fn compare(schema: &Json, root: &Json, shape: &Shape, place: &[&str], keys: &mut Vec<Vec<String>>) {
+        let mut said = Said::default();
+        gather(schema, root, &mut said);
+        match shape {
+            Shape::Any => {
+                // The keys of rules are known where rules are read.
+                assert!(said.properties.is_empty() || place == ["rules"], "{place:?} has keys in the schema");
+                keys.push(place.iter().map(|part| (*part).to_owned()).collect());
+            }
+            Shape::Table { keys: known, others } => {
+                let names: BTreeSet<&str> = known.iter().map(|(name, _)| *name).collect();
+                assert_eq!(said.properties.keys().copied().collect::<BTreeSet<_>>(), names, "{place:?}");
+                for (name, shape) in *known {
+                    compare(said.properties[name], root, shape, &[place, &[name]].concat(), keys);
+                }
+                assert_eq!(said.names.is_some(), others.is_some(), "{place:?}");
+                if let (Some(schema), Some(shape)) = (said.names, others) {
+                    compare(schema, root, shape, &[place, &["name"]].concat(), keys);
+                }
+            }
+            Shape::List(shape) => {
+                compare(said.items.unwrap(), root, shape, &[place, &["[]"]].concat(), keys);
+            }
+        }
+    }
+
+    /// All keys, with the schema and the list of known keys compared on the way.
+    fn all_keys() -> Vec<Vec<String>> {
+        let schema = schemars::schema_for!(RequirementsToml).to_value();
+        let mut keys = Vec::new();
+        compare(&schema, &schema, &REQUIREMENTS, &[], &mut keys);
+        keys
+    }
+
+    #[test]
+    fn the_schema_has_exactly_the_known_keys() {
+        assert!(all_keys().len() > 100);
+    }
+
+    /// Every key is either read, so that a date in its place is an error, or kept as it is.
+    #[test]
+    fn the_reader_reads_what_the_schema_has() {
+        let mut kept: BTreeSet<String> = [
+            "additional_developer_instructions",
+            "allow_appshots",
+            "allow_browser_and_computer_use",
+            "allow_remote_control",
+            "allowed_chatgpt_workspaces",
+            "allowed_login_methods",
+            "allowed_permissions",
+            "application",
+            "browser_use",
+            "computer_use",
+            "config_server",
+            "experimental_network.header_injections",
+            "guardian_extra_policy",
+            "guardian_policy_config",
+            "in_app_browser",
+            "models.new_thread",
+            "network_proxy.header_injections",
+            "otel",
+            "permissions.name.network.mitm",
+            "permissions.network.header_injections",
+            // Read where rules are read.
+            "rules",
+        ]
+        .map(str::to_owned)
+        .into();
+        let folder = AbsolutePath::parse("/etc/codex").unwrap();
+        for key in all_keys() {
+            let date: Value = "d = 1979-05-27".parse::<Table>().unwrap()["d"].clone();
+            let nested = key.iter().rev().fold(date, |inner, part| match part.as_str() {
+                "[]" => Value::Array(vec![inner]),
+                name => Value::Table([(name.to_owned(), inner)].into_iter().collect()),
+            });
+            let (_, problems) =
+                Values::read(nested.as_table().unwrap(), Base { folder: &folder, home: None }, "host");
+            assert_eq!(problems.is_empty(), kept.remove(&key.join(".")), "{key:?}");
+        }
+        assert!(kept.is_empty(), "{kept:?}");
+    }
+
+    #[test]
+    fn every_key_is_described() {
+        fn undescribed(schema: &Json, place: &str, found: &mut Vec<String>) {
+            let Some(object) = schema.as_object() else { return };
+            for (name, inner) in object.get("properties").and_then(Json::as_object).into_iter().flatten() {
+                if inner.get("description").is_none() {
+                    found.push(format!("{place}.{name}"));
+                }
+            }
+            for (name, inner) in object {
+                undescribed(inner, &format!("{place}.{name}"), found);
+            }
+        }
+        let mut found = Vec::new();
+        undescribed(&schemars::schema_for!(RequirementsToml).to_value(), "", &mut found);
+        assert!(found.is_empty(), "{found:?}");
+    }
 }

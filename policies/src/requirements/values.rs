@@ -131,6 +131,11 @@ impl Values {
         reading.key("delivery", |node| delivery_table::read(node));
         reading.key("windows", windows);
         reading.key("allow_managed_hooks_only", Node::boolean);
+        for name in ["hooks", "plugins", "marketplaces", "models"] {
+            reading.key(name, |node| node.table().map(drop));
+        }
+        reading.key("apps", apps);
+        reading.key("auto_review", |node| node.table()?.optional("required_on_models", Node::strings));
         values.others = kept(table);
         (values, reading.problems)
     }
@@ -279,6 +284,16 @@ fn windows(node: &Node<'_>) -> Result<(), Mismatch> {
     table.optional("allowed_sandbox_implementations", |list| not_empty(list, list.strings()?))?;
     for name in ["sandbox_private_desktop", "allow_mxc", "require_mxc"] {
         table.optional(name, Node::boolean)?;
+    }
+    Ok(())
+}
+
+/// `[apps]`, of which only the switches have a meaning here.
+fn apps(node: &Node<'_>) -> Result<(), Mismatch> {
+    for (_, app) in node.table()?.nodes() {
+        if app.is_table() {
+            app.table()?.optional("enabled", Node::boolean)?;
+        }
     }
     Ok(())
 }
