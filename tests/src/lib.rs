@@ -2,7 +2,8 @@
 //! directories, effects looked at from outside the sandbox.
 //!
 //! The cases are data under `cases/` (see [`case`] for what a row may say); `tests/probes.rs` runs
-//! them on every backend and as every user, and the other files in `tests/` hold one behaviour each
+//! them on every backend and as every user. What layers of configuration and of requirements come to are rows
+//! under `cases/policy/` ([`policy`]), run by `tests/policy.rs`. The other files in `tests/` hold one behaviour each
 //! that a row cannot express. Nothing in this crate links the crates under test.
 //!
 //! `cargo nextest run --package tests` (or `cargo test`) runs everything, best as root: then each test runs
@@ -25,8 +26,10 @@ pub mod case;
 pub mod host;
 pub mod identity;
 pub mod place;
+pub mod policy;
 pub mod probe;
 pub mod process;
+pub mod system;
 pub mod table;
 pub mod tools;
 pub mod watch;

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::{Result, ensure};
 
 /// Every placeholder and what it stands for.
-pub const KNOWN: [(&str, &str); 18] = [
+pub const KNOWN: [(&str, &str); 20] = [
     ("ws", "the workspace, in which the command starts"),
     ("home", "HOME, which holds `.codex`, the CODEX_HOME"),
+    ("config", "the CODEX_HOME"),
+    ("system", "the folder in the place of `/etc/codex`; only in the rows about policy"),
     ("out", "a directory beside the workspace that must stay as it is"),
     ("host", "a directory for notes between `setup` and `after`, not looked at"),
     ("scratch", "the directory that holds the four above"),
