@@ -180,7 +180,7 @@ impl Row {
         let raw = self.exit.is_some() || !self.says.is_empty() || !self.says_not.is_empty();
         ensure!(!raw || self.command.is_some(), "`exit`, `says` and `says_not` go with `command`");
         for name in self.files.keys().chain(self.links.keys()).chain(self.modes.keys()).chain(&self.cwd) {
-            let known = name == "ws" || BASES.iter().any(|base| name.starts_with(base));
+            let known = name == "ws" || name == "user" || BASES.iter().any(|base| name.starts_with(base));
             ensure!(known, "`{name}` begins with none of {BASES:?}");
         }
         for name in self.modes.keys() {
