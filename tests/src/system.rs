@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::binary::open_folder;
+use crate::case::Backend;
 use crate::place::Place;
 
 /// The variable that names it to a program that was built for tests; any other ignores it.
@@ -52,6 +53,16 @@ impl SystemFolder {
     /// When it cannot be written.
     pub fn requires(&self, text: &str) -> Result<PathBuf> {
         self.write("requirements.toml", text)
+    }
+
+    /// `codex sandbox` with `flags`, around `sh -c script`, started in the workspace of `place`, for which this is
+    /// the system's folder.
+    #[must_use]
+    pub fn sandbox(&self, place: &Place, backend: Backend, flags: &[&str], script: &str) -> Command {
+        let mut command = place.sandbox(backend);
+        let _configured = command.env(VARIABLE, self.path()).args(flags);
+        let _configured = command.args(["--", "/bin/sh", "-c", script]);
+        command
     }
 
     /// `codex` with `arguments`, started in the workspace of `place`, for which this is the system's folder.

@@ -174,7 +174,7 @@ impl Row {
             "`error` stands alone: nothing is answered"
         );
         ensure!(
-            answers || !self.error.is_empty() || !self.says.is_empty(),
+            answers || !self.error.is_empty() || !self.says.is_empty() || self.exit.is_some(),
             "it would pass whatever is answered"
         );
         let raw = self.exit.is_some() || !self.says.is_empty() || !self.says_not.is_empty();
