@@ -19,7 +19,9 @@
 //! - Values: [`path`], [`subpath`], [`glob`], [`wildcard`], [`display`]
 //! - Profiles: [`entry`], [`profile`], `profile_json`, [`precedence`], [`workspace_write`], [`legacy`]
 //! - Per command: [`additional`], `intersect`, [`environment`], [`state`], [`file_uri`]
-//! - Configuration: [`config`], [`config_file`], [`config_error`], [`layers`], [`overrides`], [`keys`],
+//! - From layers to configuration: [`config`], `loading`, [`project`], [`narrowing`], [`narrow_profile`],
+//!   [`mod@narrow_network`]
+//! - Configuration: [`config_file`], [`config_error`], [`layers`], [`overrides`], [`keys`],
 //!   [`location`], [`expand`], `settings`, `reader`, `toml_text`
 //! - From definition to profile: [`definition`], [`network`], [`builtin`], [`mode`], `target`, `lineage`,
 //!   [`mod@resolve`], [`resolve_error`],
@@ -50,6 +52,8 @@ mod loading;
 pub mod location;
 pub mod mcp;
 pub mod mode;
+pub mod narrow_network;
+pub mod narrow_profile;
 pub mod narrowing;
 pub mod network;
 pub mod overrides;
@@ -94,6 +98,8 @@ pub use legacy::LegacyPolicy;
 pub use location::{Location, Position};
 pub use mcp::McpServer;
 pub use mode::{SandboxMode, UnknownMode};
+pub use narrow_network::narrow_network;
+pub use narrow_profile::{Places, narrow};
 pub use narrowing::{IgnoredKeys, ProjectProfile};
 pub use network::{NetworkDefinition, NetworkMode, NetworkRule};
 pub use overrides::{OverrideError, feature_override, parse_override};
@@ -107,7 +113,10 @@ pub use project::{DisabledLayer, Project, Trust, TrustLevel};
 pub use requirements::{RequirementSource, Requirements, RequirementsContext, RequirementsError, Sourced};
 pub use resolve::{ResolvedProfile, Surroundings, resolve};
 pub use resolve_error::ResolveError;
-pub use select::{SandboxSelection, SelectError, select_for_sandbox};
+pub use select::{
+    SandboxSelection, SelectError, SessionSelection, select_for_sandbox, select_for_session,
+    session_approval_policy,
+};
 pub use state::{SandboxState, StateError};
 pub use subpath::RelativeSubpath;
 pub use web_search::WebSearchMode;

@@ -189,8 +189,13 @@ fn recorded_path(written: &str, home: Option<&AbsolutePath>) -> Option<AbsoluteP
         Ok(None) => AbsolutePath::parse(written).ok()?,
         Err(_) => return None,
     };
-    let resolved = fs::canonicalize(&path).ok().and_then(|path| AbsolutePath::parse(path).ok());
-    Some(resolved.unwrap_or(path))
+    Some(without_symlinks(&path))
+}
+
+/// Where a path leads, or itself when it leads nowhere.
+pub(crate) fn without_symlinks(path: &AbsolutePath) -> AbsolutePath {
+    let resolved = fs::canonicalize(path).ok().and_then(|path| AbsolutePath::parse(path).ok());
+    resolved.unwrap_or_else(|| path.clone())
 }
 
 #[cfg(test)]

@@ -1,0 +1,690 @@
+//! What both a person's profile and a repository's permit.
+//!
+//! INVARIANT (I10): the result gives no place more than the person's profile does, also where the repository put
+//! symlinks: no path that the repository chose becomes a grant. Its rows take away. Below a place that they took
+//! something from, only the special locations open again, since it is not the repository that says where these are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::additional::wider_depth;
+use crate::path::AbsolutePath;
+use crate::precedence::AccessMap;
+use crate::profile::{
+    Access, Entry, EntryPath, FileSystemPolicy, MissingPath, NetworkAccess, PermissionProfile, SpecialPath,
+};
+
+/// The folders of `:minimal`, for comparing.
+const MINIMAL: [&str; 6] = ["bin", "etc", "lib", "lib64", "sbin", "usr"];
+
+/// Where the special locations are, without symlinks.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    /// The working directory.
+    pub cwd: &'a AbsolutePath,
+    /// `$TMPDIR`; `None` when unset or not known here. Then it stays writable only where the repository's profile
+    /// says so by name.
+    pub tmpdir: Option<&'a AbsolutePath>,
+}
+
+/// What is left of `base` under `repository`.
+#[must_use]
+pub fn narrow(
+    base: &PermissionProfile,
+    repository: &PermissionProfile,
+    places: Places<'_>,
+) -> PermissionProfile {
+    use PermissionProfile::{Disabled, External, Managed};
+    match (base, repository) {
+        (_, Disabled) => base.clone(),
+        (External { network: ours }, External { network: theirs }) => External { network: ours.and(*theirs) },
+        // Somebody else's sandbox cannot be compared, so only what is always harmless is left.
+        (External { .. }, Managed { .. }) => narrow(&PermissionProfile::read_only(), repository, places),
+        (Managed { .. } | Disabled, External { .. }) => narrow(base, &PermissionProfile::read_only(), places),
+        (Disabled, Managed { file_system, network }) => Managed {
+            file_system: narrow_files(&FileSystemPolicy::Unrestricted, file_system, places),
+            network: *network,
+        },
+        (Managed { file_system: ours, network }, Managed { file_system: theirs, network: other }) => {
+            Managed { file_system: narrow_files(ours, theirs, places), network: network.and(*other) }
+        }
+    }
+}
+
+/// The profile without network, where there is a sandbox that could keep it away.
+pub(crate) fn without_network(profile: PermissionProfile) -> PermissionProfile {
+    match profile {
+        PermissionProfile::Managed { file_system, .. } => {
+            PermissionProfile::Managed { file_system, network: NetworkAccess::Restricted }
+        }
+        PermissionProfile::External { .. } => {
+            PermissionProfile::External { network: NetworkAccess::Restricted }
+        }
+        PermissionProfile::Disabled => PermissionProfile::Managed {
+            file_system: FileSystemPolicy::Unrestricted,
+            network: NetworkAccess::Restricted,
+        },
+    }
+}
+
+/// The files part.
+fn narrow_files(
+    base: &FileSystemPolicy,
+    repository: &FileSystemPolicy,
+    places: Places<'_>,
+) -> FileSystemPolicy {
+    let FileSystemPolicy::Restricted { entries: theirs, glob_scan_max_depth: their_depth } = repository
+    else {
+        return base.clone();
+    };
+    let whole_disk = [Entry::for_special(SpecialPath::Root, Access::Write)];
+    let (ours, depth) = match base {
+        FileSystemPolicy::Unrestricted => (whole_disk.as_slice(), None),
+        FileSystemPolicy::Restricted { entries, glob_scan_max_depth } => {
+            (entries.as_slice(), *glob_scan_max_depth)
+        }
+    };
+    FileSystemPolicy::Restricted {
+        entries: Narrowing::new(ours, theirs, places).run(),
+        glob_scan_max_depth: wider_depth((ours, depth), (theirs, *their_depth)),
+    }
+}
+
+/// How much is permitted, in an order that can be compared.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Level {
+    Nothing,
+    Read,
+    Write,
+}
+
+impl Level {
+    fn of(access: Option<Access>) -> Self {
+        match access {
+            None | Some(Access::Deny) => Self::Nothing,
+            Some(Access::Read) => Self::Read,
+            Some(Access::Write) => Self::Write,
+        }
+    }
+
+    /// The access word for it.
+    fn access(self) -> Access {
+        match self {
+            Self::Nothing => Access::Deny,
+            Self::Read => Access::Read,
+            Self::Write => Access::Write,
+        }
+    }
+}
+
+/// A row of either side, in the order in which they are taken in: shallow before deep, ours first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Row {
+    Ours(usize),
+    Theirs(usize),
+}
+
+struct Narrowing<'a> {
+    places: Places<'a>,
+    ours: &'a [Entry],
+    theirs: &'a [Entry],
+    our_map: AccessMap,
+    their_map: AccessMap,
+    /// The result so far, by path.
+    current: BTreeMap<AbsolutePath, Access>,
+    /// Where the result permits less than ours.
+    lowered: BTreeSet<AbsolutePath>,
+    /// What became of our rows, in their order.
+    kept: Vec<Vec<Entry>>,
+    /// What theirs add.
+    added: Vec<Entry>,
+}
+
+impl<'a> Narrowing<'a> {
+    fn new(ours: &'a [Entry], theirs: &'a [Entry], places: Places<'a>) -> Self {
+        let map = |entries: &[Entry]| {
+            let rows = entries.iter().flat_map(|entry| {
+                locations(&entry.path, places).into_iter().map(|path| (path, entry.access))
+            });
+            AccessMap::new(rows.collect::<Vec<_>>())
+        };
+        Self {
+            places,
+            ours,
+            theirs,
+            our_map: map(ours),
+            their_map: map(theirs),
+            current: BTreeMap::new(),
+            lowered: BTreeSet::new(),
+            kept: vec![Vec::new(); ours.len()],
+            added: Vec::new(),
+        }
+    }
+
+    fn run(mut self) -> Vec<Entry> {
+        let depth =
+            |entry: &Entry| locations(&entry.path, self.places).first().map_or(0, AbsolutePath::depth);
+        let ours = self.ours.iter().enumerate().map(|(at, entry)| (depth(entry), Row::Ours(at), entry));
+        let theirs = self.theirs.iter().enumerate().map(|(at, entry)| (depth(entry), Row::Theirs(at), entry));
+        let mut rows: Vec<_> = ours.chain(theirs).collect();
+        rows.sort_by_key(|(depth, row, _)| (*depth, *row));
+        for (_, row, entry) in rows {
+            match row {
+                Row::Ours(at) => {
+                    let kept = self.take_ours(entry);
+                    if let Some(place) = self.kept.get_mut(at) {
+                        *place = kept;
+                    }
+                }
+                Row::Theirs(_) => {
+                    let added = self.take_theirs(entry);
+                    self.added.extend(added);
+                }
+            }
+        }
+        self.kept.into_iter().flatten().chain(self.added).collect()
+    }
+
+    /// What becomes of one of our rows.
+    fn take_ours(&mut self, entry: &Entry) -> Vec<Entry> {
+        let paths = locations(&entry.path, self.places);
+        if entry.access == Access::Deny {
+            paths.into_iter().for_each(|path| self.note(path, Access::Deny));
+            return vec![entry.clone()];
+        }
+        match paths.as_slice() {
+            [] => self.unplaced(entry).into_iter().collect(),
+            [path] => self.lower(entry, path).into_iter().collect(),
+            several => {
+                let whole = several.iter().all(|path| self.theirs_at(path) >= Level::of(Some(entry.access)));
+                if whole {
+                    several.iter().for_each(|path| self.note(path.clone(), entry.access));
+                    return vec![entry.clone()];
+                }
+                // Folder by folder. These paths are ours, not the repository's.
+                let folder = |path: &AbsolutePath| Entry {
+                    missing: MissingPath::Skip,
+                    ..Entry::for_path(path.clone(), entry.access)
+                };
+                several.iter().filter_map(|path| self.lower(&folder(path), path)).collect()
+            }
+        }
+    }
+
+    /// One of our grants at one place.
+    fn lower(&mut self, entry: &Entry, path: &AbsolutePath) -> Option<Entry> {
+        let own = Level::of(Some(entry.access));
+        let target = own.min(self.theirs_at(path));
+        let current = self.at(path);
+        self.lower_note(path);
+        let opens = target > current;
+        let keep = match (target, current) {
+            (Level::Nothing, Level::Nothing) => false,
+            (Level::Nothing, Level::Read | Level::Write) => true,
+            _ if opens && !self.may_open(entry, path, target < own) => {
+                self.lowered.insert(path.clone());
+                false
+            }
+            // As good as there, so a row of ours stays, and a weaker one adds nothing.
+            (Level::Read | Level::Write, _) => target == own || target != current,
+        };
+        keep.then(|| {
+            self.note(path.clone(), target.access());
+            if target == own { entry.clone() } else { Entry { access: target.access(), ..entry.clone() } }
+        })
+    }
+
+    /// Whether a row of ours may permit more than what is around it in the result. In our profile the launcher
+    /// would have refused a symlink in a writable folder on the way to it; where that folder is no longer writable,
+    /// or the row no longer writes, it would not notice.
+    fn may_open(&self, entry: &Entry, path: &AbsolutePath, is_lowered: bool) -> bool {
+        if is_special(entry) {
+            return true;
+        }
+        let inside_cwd = path != self.places.cwd && path.starts_with(self.places.cwd);
+        let below_lowered = path.ancestors().skip(1).any(|above| self.lowered.contains(&above));
+        !below_lowered && !(is_lowered && inside_cwd)
+    }
+
+    /// One of our rows whose place is not known here: a pattern, an unknown word, `$TMPDIR`.
+    fn unplaced(&self, entry: &Entry) -> Option<Entry> {
+        match &entry.path {
+            EntryPath::Special { path: SpecialPath::Tmpdir, .. } => {
+                let named = self.theirs.iter().filter(|row| row.path == entry.path);
+                let said = named.map(|row| row.access).max();
+                let level = Level::of(said.or_else(|| self.their_least()));
+                let target = level.min(Level::of(Some(entry.access)));
+                (target > Level::Nothing).then(|| Entry { access: target.access(), ..entry.clone() })
+            }
+            EntryPath::Path(_) | EntryPath::Glob(_) | EntryPath::Special { .. } => Some(entry.clone()),
+        }
+    }
+
+    /// What the repository's profile permits everywhere.
+    fn their_least(&self) -> Option<Access> {
+        let root = self.their_map.access(&AbsolutePath::root())?;
+        let all = self.their_map.rows().map(|(_, access)| access).chain([root]);
+        let least = all.map(|access| Level::of(Some(access))).min()?;
+        let globs = self.theirs.iter().any(|entry| matches!(entry.path, EntryPath::Glob(_)));
+        (!globs).then(|| least.access())
+    }
+
+    /// What one of the repository's rows takes away, or opens again.
+    fn take_theirs(&mut self, entry: &Entry) -> Vec<Entry> {
+        let paths = locations(&entry.path, self.places);
+        let is_new = || !self.ours.contains(entry);
+        match (&entry.path, paths.as_slice()) {
+            (EntryPath::Glob(_), _) => is_new().then(|| entry.clone()).into_iter().collect(),
+            // Wherever it is.
+            (EntryPath::Special { path: SpecialPath::Tmpdir, .. }, []) if entry.access == Access::Deny => {
+                is_new().then(|| entry.clone()).into_iter().collect()
+            }
+            (EntryPath::Path(_) | EntryPath::Special { .. }, []) => Vec::new(),
+            (EntryPath::Path(_) | EntryPath::Special { .. }, [path]) => {
+                self.take_at(entry, path).into_iter().collect()
+            }
+            (EntryPath::Path(_) | EntryPath::Special { .. }, several) => {
+                let open = several.iter().all(|path| Level::of(self.our_map.access(path)) >= Level::Read);
+                let folder = |path: &AbsolutePath| Entry {
+                    missing: MissingPath::Skip,
+                    ..Entry::for_path(path.clone(), entry.access)
+                };
+                let before: Vec<Level> = several.iter().map(|path| self.at(path)).collect();
+                let targets: Vec<Level> = several.iter().map(|path| self.target(path)).collect();
+                let opens = targets.iter().zip(&before).all(|(target, before)| target > before);
+                if let [first, ..] = targets.as_slice()
+                    && opens
+                    && open
+                    && targets.iter().all(|target| target == first)
+                {
+                    let access = first.access();
+                    several.iter().for_each(|path| {
+                        self.lower_note(path);
+                        self.note(path.clone(), access);
+                    });
+                    return vec![Entry { access, ..entry.clone() }];
+                }
+                several.iter().filter_map(|path| self.restrict(&folder(path), path)).collect()
+            }
+        }
+    }
+
+    /// One of the repository's rows at one place.
+    fn take_at(&mut self, entry: &Entry, path: &AbsolutePath) -> Option<Entry> {
+        let target = self.target(path);
+        if target > self.at(path) && is_special(entry) && self.is_plainly_ours(path, target) {
+            self.lower_note(path);
+            self.note(path.clone(), target.access());
+            return Some(Entry { access: target.access(), ..entry.clone() });
+        }
+        self.restrict(entry, path)
+    }
+
+    /// A row that takes away what is too much at a place, if it is.
+    fn restrict(&mut self, entry: &Entry, path: &AbsolutePath) -> Option<Entry> {
+        let target = self.target(path);
+        self.lower_note(path);
+        (target < self.at(path)).then(|| {
+            self.note(path.clone(), target.access());
+            Entry { access: target.access(), ..entry.clone() }
+        })
+    }
+
+    /// Whether our profile permits this at a special location whatever symlinks lead there: by a row for the very
+    /// place, or because nothing in it permits less.
+    fn is_plainly_ours(&self, path: &AbsolutePath, level: Level) -> bool {
+        let at_place = self.ours.iter().any(|entry| locations(&entry.path, self.places).contains(path));
+        at_place || self.ours.iter().all(|entry| Level::of(Some(entry.access)) >= level)
+    }
+
+    /// What both permit at a path.
+    fn target(&self, path: &AbsolutePath) -> Level {
+        Level::of(self.our_map.access(path)).min(self.theirs_at(path))
+    }
+
+    fn theirs_at(&self, path: &AbsolutePath) -> Level {
+        Level::of(self.their_map.access(path))
+    }
+
+    /// What the result permits so far.
+    fn at(&self, path: &AbsolutePath) -> Level {
+        Level::of(path.ancestors().find_map(|above| self.current.get(&above).copied()))
+    }
+
+    /// Remembers a row of the result; of several for one path the stronger word counts.
+    fn note(&mut self, path: AbsolutePath, access: Access) {
+        let kept = self.current.entry(path).or_insert(access);
+        *kept = access.max(*kept);
+    }
+
+    /// Remembers a place if both permit less there than ours.
+    fn lower_note(&mut self, path: &AbsolutePath) {
+        if self.target(path) < Level::of(self.our_map.access(path)) {
+            self.lowered.insert(path.clone());
+        }
+    }
+}
+
+/// Whether the entry is about a special location itself.
+fn is_special(entry: &Entry) -> bool {
+    match &entry.path {
+        EntryPath::Special { path, subpath: None } => match path {
+            SpecialPath::Minimal
+            | SpecialPath::ProjectRoots
+            | SpecialPath::SlashTmp
+            | SpecialPath::Tmpdir => true,
+            SpecialPath::Root | SpecialPath::Unknown(_) => false,
+        },
+        EntryPath::Special { .. } | EntryPath::Path(_) | EntryPath::Glob(_) => false,
+    }
+}
+
+/// The paths that an entry is about; none for patterns and for what is not known.
+fn locations(place: &EntryPath, places: Places<'_>) -> Vec<AbsolutePath> {
+    let (special, subpath) = match place {
+        EntryPath::Path(path) => return vec![path.clone()],
+        EntryPath::Glob(_) => return Vec::new(),
+        EntryPath::Special { path, subpath } => (path, subpath),
+    };
+    let root = AbsolutePath::root();
+    let base = match special {
+        SpecialPath::Root => root,
+        SpecialPath::SlashTmp => root.child("tmp"),
+        SpecialPath::ProjectRoots => places.cwd.clone(),
+        SpecialPath::Minimal => return MINIMAL.iter().map(|name| root.child(name)).collect(),
+        SpecialPath::Tmpdir => match places.tmpdir {
+            Some(path) => path.clone(),
+            None => return Vec::new(),
+        },
+        SpecialPath::Unknown(_) => return Vec::new(),
+    };
+    vec![subpath.as_ref().map_or_else(|| base.clone(), |subpath| base.join(subpath))]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::glob::GlobPattern;
+    use crate::subpath::RelativeSubpath;
+
+    fn absolute(text: &str) -> AbsolutePath {
+        AbsolutePath::parse(text).unwrap()
+    }
+
+    /// `:kind`, `:kind/subpath`, a path or a glob.
+    fn entry(place: &str, access: Access) -> Entry {
+        let Some(word) = place.strip_prefix(':') else {
+            return match place.contains('*') {
+                true => Entry::new(EntryPath::Glob(GlobPattern::parse(place).unwrap()), access),
+                false => Entry::for_path(absolute(place), access),
+            };
+        };
+        let (kind, subpath) = word.split_once('/').unwrap_or((word, "."));
+        let path = match kind {
+            "root" => SpecialPath::Root,
+            "minimal" => SpecialPath::Minimal,
+            "ws" => SpecialPath::ProjectRoots,
+            "tmpdir" => SpecialPath::Tmpdir,
+            "tmp" => SpecialPath::SlashTmp,
+            _ => SpecialPath::Unknown(place.to_owned()),
+        };
+        let subpath = RelativeSubpath::parse(subpath).unwrap().into_option();
+        Entry::new(EntryPath::Special { path, subpath }, access)
+    }
+
+    /// `place=access` rows.
+    fn files(rows: &str) -> FileSystemPolicy {
+        let row = |row: &str| {
+            let (place, access) = row.split_once('=').unwrap();
+            let (_, access) = Access::WORDS.into_iter().find(|(word, _)| *word == access).unwrap();
+            entry(place, access)
+        };
+        FileSystemPolicy::Restricted {
+            entries: rows.split_whitespace().map(row).collect(),
+            glob_scan_max_depth: None,
+        }
+    }
+
+    fn shown(policy: &FileSystemPolicy) -> String {
+        let FileSystemPolicy::Restricted { entries, .. } = policy else { return "unrestricted".to_owned() };
+        let place = |entry: &Entry| match &entry.path {
+            EntryPath::Path(path) => path.to_string(),
+            EntryPath::Glob(glob) => glob.to_string(),
+            EntryPath::Special { path, subpath } => {
+                let word = match path {
+                    SpecialPath::Root => ":root",
+                    SpecialPath::Minimal => ":minimal",
+                    SpecialPath::ProjectRoots => ":ws",
+                    SpecialPath::Tmpdir => ":tmpdir",
+                    SpecialPath::SlashTmp => ":tmp",
+                    SpecialPath::Unknown(word) => word,
+                };
+                subpath.as_ref().map_or_else(|| word.to_owned(), |below| format!("{word}/{below}"))
+            }
+        };
+        let row = |entry: &Entry| format!("{}={:?}", place(entry), entry.access).to_lowercase();
+        entries.iter().map(row).collect::<Vec<_>>().join(" ")
+    }
+
+    fn narrowed(base: &str, repository: &str, tmpdir: Option<&str>) -> String {
+        let (cwd, tmpdir) = (absolute("/w"), tmpdir.map(absolute));
+        let places = Places { cwd: &cwd, tmpdir: tmpdir.as_ref() };
+        shown(&narrow_files(&files(base), &files(repository), places))
+    }
+
+    const WORKSPACE: &str = ":root=read :ws=write :tmpdir=write :tmp=write";
+
+    #[test]
+    fn rows_take_away_and_never_give() {
+        let rows = [
+            ("the same", WORKSPACE, WORKSPACE, WORKSPACE),
+            ("more is not more", ":root=read", "/=write /etc=write :ws=write", ":root=read"),
+            ("less", WORKSPACE, ":root=read", ":root=read"),
+            (
+                "read and deny inside",
+                WORKSPACE,
+                ":root=read :ws=write :ws/docs=read /w/key=deny :tmpdir=write :tmp=write",
+                ":root=read :ws=write :tmpdir=write :tmp=write :ws/docs=read /w/key=deny",
+            ),
+            ("a path of its own stays closed", ":root=read", "/srv=read", ""),
+            ("special locations open again", WORKSPACE, ":minimal=read :ws=write", ":ws=write :minimal=read"),
+            (
+                "their grant below what they took is not one",
+                WORKSPACE,
+                ":root=read /w/out=write",
+                ":root=read",
+            ),
+            (
+                "our denials stay",
+                ":root=read /k=deny :ws=write",
+                ":root=write /k=write",
+                ":root=read /k=deny :ws=write",
+            ),
+            (
+                "unknown words do nothing",
+                ":root=read :new=write",
+                ":root=read :other=deny",
+                ":root=read :new=write",
+            ),
+            (
+                "globs of both",
+                ":root=read /a/*=deny",
+                ":root=read /b/*=deny /a/*=deny",
+                ":root=read /a/*=deny /b/*=deny",
+            ),
+            (
+                "our grant elsewhere is lowered",
+                ":minimal=read /srv=write",
+                ":minimal=read /srv=read",
+                ":minimal=read /srv=read",
+            ),
+            (
+                "but not one in the workspace, where a link could be",
+                ":minimal=read :ws/out=write",
+                ":minimal=read :ws/out=read",
+                ":minimal=read",
+            ),
+            (
+                "nor one below what was lowered",
+                ":root=read /r=write /r/.git=read /r/.git/x=write",
+                ":root=read /r=read /r/.git/x=write",
+                ":root=read /r/.git=read",
+            ),
+            ("system folders one by one", ":minimal=read", "/usr=read /lib=read", "/lib=read /usr=read"),
+            (
+                "a denial in a system folder",
+                ":minimal=read",
+                ":minimal=read /usr/x=deny",
+                ":minimal=read /usr/x=deny",
+            ),
+            (
+                "a place that we deny somewhere is not opened by name",
+                ":root=read /elsewhere=deny",
+                ":ws=read :tmp=read",
+                "/elsewhere=deny",
+            ),
+        ];
+        for (name, base, repository, expect) in rows {
+            assert_eq!(narrowed(base, repository, Some("/t")), expect, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_tmpdir_is_open_only_where_both_name_it() {
+        let rows = [
+            (":root=read :tmpdir=write", ":root=read :tmpdir=write", ":root=read :tmpdir=write"),
+            (":root=read :tmpdir=write", ":root=read :tmpdir=read", ":root=read :tmpdir=read"),
+            (":root=read :tmpdir=write", ":root=read", ":root=read :tmpdir=read"),
+            (":root=read :tmpdir=write", ":root=write /x=deny", ":root=read /x=deny"),
+            (":root=read :tmpdir=write", ":ws=write", ":ws=read"),
+            (":root=read", ":root=read :tmpdir=deny", ":root=read :tmpdir=deny"),
+        ];
+        for (base, repository, expect) in rows {
+            assert_eq!(narrowed(base, repository, None), expect, "{base} | {repository}");
+        }
+    }
+
+    #[test]
+    fn the_longer_glob_search_is_kept() {
+        let cwd = absolute("/w");
+        let places = Places { cwd: &cwd, tmpdir: None };
+        let with = |rows: &str, depth: usize| {
+            let FileSystemPolicy::Restricted { entries, .. } = files(rows) else { panic!("restricted") };
+            FileSystemPolicy::Restricted { entries, glob_scan_max_depth: std::num::NonZeroUsize::new(depth) }
+        };
+        let glob = ":root=read /a/**/*.env=deny";
+        for (ours, theirs, expect) in [(3, 1, 3), (1, 3, 3), (0, 1, 0), (1, 0, 0)] {
+            let FileSystemPolicy::Restricted { glob_scan_max_depth, .. } =
+                narrow_files(&with(glob, ours), &with(glob, theirs), places)
+            else {
+                panic!("restricted")
+            };
+            assert_eq!(glob_scan_max_depth.map_or(0, std::num::NonZeroUsize::get), expect);
+        }
+    }
+
+    #[test]
+    fn other_kinds_of_profile_are_narrowed_too() {
+        use NetworkAccess::{Enabled, Restricted};
+        use PermissionProfile::{Disabled, External};
+        let cwd = absolute("/w");
+        let places = Places { cwd: &cwd, tmpdir: None };
+        let managed = |rows: &str, network| PermissionProfile::Managed { file_system: files(rows), network };
+        let read_only = PermissionProfile::read_only();
+        let external = |network| External { network };
+        let rows = [
+            (Disabled, Disabled, Disabled),
+            (Disabled, read_only.clone(), read_only.clone()),
+            (Disabled, managed("/=write", Enabled), managed(":root=write", Enabled)),
+            (read_only.clone(), Disabled, read_only.clone()),
+            (managed(":root=write", Enabled), read_only.clone(), read_only.clone()),
+            (external(Enabled), external(Restricted), external(Restricted)),
+            (external(Enabled), Disabled, external(Enabled)),
+            (external(Enabled), managed(":root=write", Enabled), read_only.clone()),
+            (Disabled, external(Enabled), read_only.clone()),
+            (managed(":ws=write", Enabled), external(Enabled), managed(":ws=read", Restricted)),
+        ];
+        for (base, repository, expect) in rows {
+            assert_eq!(narrow(&base, &repository, places), expect, "{base:?} {repository:?}");
+        }
+    }
+
+    /// Profiles over a small tree, so that places meet.
+    fn any_files() -> impl Strategy<Value = FileSystemPolicy> {
+        let places = [
+            "/", ":root", "/w", "/w/a", "/w/a/b", "/w/d", "/tmp", "/tmp/x", "/usr", "/usr/lib", "/home",
+            "/home/k", ":ws", ":ws/a", ":ws/a/b", ":tmpdir", ":tmp", ":tmp/x", ":minimal", ":new",
+        ];
+        let access = prop::sample::select(vec![Access::Read, Access::Write, Access::Deny]);
+        let row =
+            (prop::sample::select(places.to_vec()), access).prop_map(|(place, access)| entry(place, access));
+        let restricted = prop::collection::vec(row, 0..8)
+            .prop_map(|entries| FileSystemPolicy::Restricted { entries, glob_scan_max_depth: None });
+        prop_oneof![1 => Just(FileSystemPolicy::Unrestricted), 20 => restricted]
+    }
+
+    fn level(policy: &FileSystemPolicy, path: &AbsolutePath, places: Places<'_>) -> Level {
+        let FileSystemPolicy::Restricted { entries, .. } = policy else { return Level::Write };
+        let rows = entries
+            .iter()
+            .flat_map(|entry| locations(&entry.path, places).into_iter().map(|path| (path, entry.access)));
+        Level::of(AccessMap::new(rows).access(path))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_result_permits_no_more_than_either(
+            base in any_files(),
+            repository in any_files(),
+            again in any_files(),
+            tmpdir in prop::sample::select(vec![None, Some("/t"), Some("/tmp/x"), Some("/w/a"), Some("/usr/lib")]),
+        ) {
+            let (cwd, known) = (absolute("/w"), tmpdir.map(absolute));
+            let places = Places { cwd: &cwd, tmpdir: known.as_ref() };
+            let once = narrow_files(&base, &repository, places);
+            let twice = narrow_files(&once, &again, places);
+            for path in [
+                "/", "/w", "/w/a", "/w/a/b", "/w/a/b/c", "/w/d", "/w/e", "/tmp", "/tmp/x", "/tmp/x/y", "/tmp/z", "/t",
+                "/usr", "/usr/lib", "/usr/lib/x", "/usr/bin", "/lib", "/etc/x", "/home", "/home/k", "/home/l", "/srv",
+            ] {
+                let path = absolute(path);
+                let at = |policy| level(policy, &path, places);
+                let most = at(&base).min(at(&repository));
+                prop_assert!(at(&once) <= most, "{path}: {} | {} -> {}", shown(&base), shown(&repository), shown(&once));
+                prop_assert!(at(&twice) <= most.min(at(&again)), "{path}");
+            }
+        }
+
+        #[test]
+        fn no_path_of_the_repository_is_granted(base in any_files(), repository in any_files()) {
+            let cwd = absolute("/w");
+            let places = Places { cwd: &cwd, tmpdir: None };
+            let FileSystemPolicy::Restricted { entries, .. } = narrow_files(&base, &repository, places) else {
+                return Ok(());
+            };
+            let ours = match &base {
+                FileSystemPolicy::Unrestricted => Vec::new(),
+                FileSystemPolicy::Restricted { entries, .. } => entries.clone(),
+            };
+            for entry in entries.iter().filter(|entry| entry.access == Access::Write && !is_special(entry)) {
+                let is_ours = ours.iter().any(|own| own.path == entry.path && own.access == Access::Write);
+                let is_whole_disk = entry.is_root() || ours.iter().any(|own| own.path == EntryPath::Special { path: SpecialPath::Minimal, subpath: None });
+                prop_assert!(is_ours || is_whole_disk, "{entry:?}");
+            }
+        }
+
+        #[test]
+        fn a_profile_narrowed_by_itself_stays_itself(base in any_files()) {
+            let cwd = absolute("/w");
+            let places = Places { cwd: &cwd, tmpdir: Some(&cwd) };
+            let once = narrow_files(&base, &base, places);
+            for path in ["/", "/w", "/w/a", "/w/a/b", "/tmp", "/tmp/x", "/usr", "/usr/lib", "/home", "/home/k", "/lib"] {
+                let path = absolute(path);
+                prop_assert_eq!(level(&once, &path, places), level(&base, &path, places), "{} -> {}", shown(&base), shown(&once));
+            }
+        }
+    }
+}
