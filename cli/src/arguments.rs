@@ -10,6 +10,7 @@ use policies::SandboxMode;
 use sandbox::BackendChoice;
 
 use crate::execpolicy::arguments::ExecpolicyArguments;
+use crate::policy::arguments::{DebugConfigArguments, RequirementsArguments};
 
 /// Runs commands that a language model wrote inside a sandbox that the kernel enforces.
 #[derive(Debug, Parser)]
@@ -22,9 +23,8 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Settings for one run, in front of the sub-command. Only `sandbox` reads a configuration; `execpolicy`
-/// accepts them anywhere among its options, because other front ends pass them on.
-#[derive(Debug, Args)]
+/// Settings for one run: in front of the sub-command, or among its options. `sandbox` shows its own.
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Overrides {
     /// Override a configuration value
     #[arg(short = 'c', long = "config", value_name = "KEY=VALUE", hide = true)]
@@ -45,6 +45,10 @@ pub(crate) enum Command {
     Sandbox(Box<SandboxArguments>),
     /// Say which commands the rules allow, and why.
     Execpolicy(Box<ExecpolicyArguments>),
+    /// Show the configuration that holds here, and who decided each value.
+    DebugConfig(DebugConfigArguments),
+    /// Check and explain the limits that an administrator sets.
+    Requirements(RequirementsArguments),
     /// Show what this machine can enforce, and prove it.
     Doctor(DoctorArguments),
 }
@@ -145,6 +149,18 @@ pub(crate) struct SandboxArguments {
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+impl Overrides {
+    /// These, then `later`, which win.
+    pub(crate) fn followed_by(&self, later: &Self) -> Self {
+        let join = |earlier: &[String], later: &[String]| [earlier, later].concat();
+        Self {
+            config: join(&self.config, &later.config),
+            enable: join(&self.enable, &later.enable),
+            disable: join(&self.disable, &later.disable),
+        }
+    }
 }
 
 impl SandboxArguments {

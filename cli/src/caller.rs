@@ -33,9 +33,19 @@ impl Caller {
         })
     }
 
+    /// The configuration home, as files are opened in it.
+    pub(crate) fn config_folder(&self) -> PathBuf {
+        self.cwd.as_path().join(&self.config_home)
+    }
+
     /// The configuration home as an absolute path.
     pub(crate) fn config_home(&self) -> Option<AbsolutePath> {
         AbsolutePath::parse(self.cwd.as_path().join(&self.config_home)).ok()
+    }
+
+    /// `TMPDIR`, if it names a place.
+    pub(crate) fn tmpdir(&self) -> Option<AbsolutePath> {
+        self.variable("TMPDIR").and_then(|value| AbsolutePath::parse(value).ok())
     }
 
     pub(crate) fn variable(&self, name: &str) -> Option<&OsString> {

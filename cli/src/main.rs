@@ -6,9 +6,11 @@ mod arguments;
 mod caller;
 mod doctor;
 mod execpolicy;
+mod policy;
 mod report;
 mod run;
 mod selftest;
+mod session;
 
 use std::process::ExitCode;
 
@@ -28,7 +30,9 @@ fn main() -> ExitCode {
     };
     match cli.command {
         Command::Sandbox(arguments) => run::sandbox(arguments.with(cli.overrides)),
-        Command::Execpolicy(arguments) => execpolicy::execpolicy(&arguments.command),
+        Command::Execpolicy(arguments) => execpolicy::execpolicy(&arguments, &cli.overrides),
+        Command::DebugConfig(arguments) => policy::debug_config(&arguments, &cli.overrides),
+        Command::Requirements(arguments) => policy::requirements(&arguments, &cli.overrides),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
     }
 }

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use execpolicy::display::visible;
-use policies::{ConfigError, PathError, SelectError, StateError};
+use policies::{ConfigError, PathError, StateError};
 use sandbox::{BackendError, LaunchError, PlanError, ProgramError};
 use serde_json::json;
 
@@ -91,14 +91,6 @@ impl From<ConfigError> for Failure {
     }
 }
 
-impl From<SelectError> for Failure {
-    fn from(error: SelectError) -> Self {
-        let unenforceable = matches!(error, SelectError::ProxyUnavailable { .. });
-        let blame = if unenforceable { Blame::Refused } else { Blame::Invalid };
-        Self::of(blame, &error, [error.help()])
-    }
-}
-
 impl From<StateError> for Failure {
     fn from(error: StateError) -> Self {
         Self::of(Blame::Invalid, &error, [error.help().to_owned()])
@@ -144,7 +136,7 @@ impl From<LaunchError> for Failure {
 /// Prints what the argument parser has to say: help to stdout, errors to stderr like all of ours.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     // It repeats the words of the command line.
-    let text: String = error.render().to_string().lines().map(|line| visible(line) + "\n").collect();
+    let text = visible_lines(&error.render().to_string());
     if !error.use_stderr() {
         return match print(&text) {
             Ok(()) => ExitCode::SUCCESS,
@@ -195,6 +187,19 @@ impl Format {
             Self::Json => say(&json!({ "event": "warning", "message": message }).to_string()),
         }
     }
+}
+
+/// Text of several lines, each made safe to print.
+pub(crate) fn visible_lines(text: &str) -> String {
+    text.lines().map(|line| visible(line) + "\n").collect()
+}
+
+/// Writes a value as one line of JSON to stdout.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(|error| {
+        Failure::new(Blame::Failed, format!("cannot write the answer as JSON: {error}"), "report this")
+    })?;
+    print(&format!("{text}\n"))
 }
 
 /// Writes a line to stderr, which is for people; stdout belongs to the command.

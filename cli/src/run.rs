@@ -5,10 +5,12 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
+use policies::admin::AdminFolder;
+use policies::effective::EffectivePolicy;
+use policies::effective::load::Obey;
 use policies::{
-    AbsolutePath, Access, AdditionalPermissions, Config, ConfigSources, Entry, EntryPath, GlobPattern,
-    NetworkAccess, PermissionProfile, SandboxMode, SandboxSelection, SandboxState, child_environment,
-    feature_override, select_for_sandbox,
+    AbsolutePath, Access, AdditionalPermissions, Asked, Entry, EntryPath, GlobPattern, NetworkAccess,
+    PermissionProfile, Purpose, SandboxMode, SandboxState, SessionRequest, child_environment,
 };
 use sandbox::foreground::{Foreground, Outcome};
 use sandbox::{Backend, Ended, Permit, Plan, PlanRequest};
@@ -17,6 +19,7 @@ use serde_json::json;
 use crate::arguments::SandboxArguments;
 use crate::caller::Caller;
 use crate::report::{Blame, Failure, Format, print, say};
+use crate::session::{self, Typed};
 
 /// Runs, or explains, what the arguments ask for.
 pub(crate) fn sandbox(arguments: SandboxArguments) -> ExitCode {
@@ -29,7 +32,6 @@ pub(crate) fn sandbox(arguments: SandboxArguments) -> ExitCode {
 
 fn try_sandbox(arguments: &SandboxArguments, format: Format) -> Result<ExitCode, Failure> {
     check_descriptors(&arguments.keep_fd)?;
-    refuse_unenforceable_requirements(arguments)?;
     let caller = Caller::look_around(arguments.cd.as_deref())?;
     // The guard gets ready while the configuration is read and the plan is made.
     let confined = arguments.mode != Some(SandboxMode::DangerFullAccess);
@@ -71,12 +73,18 @@ struct Prepared {
 }
 
 fn prepare(arguments: &SandboxArguments, caller: &Caller, format: Format) -> Result<Prepared, Failure> {
-    let config = load_config(arguments, caller)?;
-    let (profile_name, profile, cwd) = select(arguments, caller, &config, format)?;
-    let profile = adjust(arguments, profile, &cwd)?;
-    refuse_missing_proxy(&config, &profile)?;
+    let state =
+        arguments.sandbox_state_json.as_deref().map(|json| state(json, arguments, caller)).transpose()?;
+    let cwd = state.as_ref().map_or_else(|| caller.cwd.clone(), |state| state.cwd.clone());
+    let policy = load(arguments, caller, state)?;
+    for warning in &policy.warnings {
+        format.warn(warning);
+    }
+    let chosen = policy.profile.resolved.profile.clone();
+    let profile = within_limits(&policy, adjust(arguments, chosen, &cwd)?)?;
+    refuse_missing_proxy(&policy, &profile)?;
     let mut environment = child_environment(
-        &config.shell_environment_policy,
+        &policy.config.shell_environment_policy,
         caller.variables.iter().cloned(),
         profile.network(),
     );
@@ -88,58 +96,68 @@ fn prepare(arguments: &SandboxArguments, caller: &Caller, format: Format) -> Res
         tmpdir: caller.variable("TMPDIR").map(OsString::as_os_str),
         config_home: caller.config_home().as_ref(),
         executable: caller.executable.as_ref(),
-        never_readable: &[],
+        never_readable: &policy.profile.limit.never_readable(),
     })?;
     let backend =
         sandbox::choose(arguments.backend, &plan, caller.variable("PATH").map(OsString::as_os_str))?;
-    Ok(Prepared { plan, backend, profile_name })
+    Ok(Prepared { plan, backend, profile_name: policy.profile.resolved.name })
 }
 
-fn load_config(arguments: &SandboxArguments, caller: &Caller) -> Result<Config, Failure> {
-    let mut overrides = arguments.config.clone();
-    overrides.extend(arguments.enable.iter().map(|name| feature_override(name, true)));
-    overrides.extend(arguments.disable.iter().map(|name| feature_override(name, false)));
-    Ok(Config::load(&ConfigSources {
-        system: Vec::new(),
-        managed: Vec::new(),
-        codex_home: caller.config_home.clone(),
-        profile_file: arguments.profile.clone(),
-        overrides,
-        cwd: caller.cwd.clone(),
-        home: caller.home.clone(),
-    })?)
+/// The sandbox of a running agent.
+fn state(json: &str, arguments: &SandboxArguments, caller: &Caller) -> Result<SandboxState, Failure> {
+    let mut state = SandboxState::parse(json)?;
+    for root in &arguments.sandbox_state_readable_root {
+        state = state.with_readable_root(absolute(root, &caller.cwd)?);
+    }
+    if arguments.sandbox_state_disable_network {
+        state = state.without_network()?;
+    }
+    Ok(state)
 }
 
-/// The profile by name, and the working directory that goes with it.
-fn select(
+/// What holds for this run. A person who names a profile tries it out, and requirements are not looked at, unless
+/// they are asked for.
+fn load(
     arguments: &SandboxArguments,
     caller: &Caller,
-    config: &Config,
-    format: Format,
-) -> Result<(String, PermissionProfile, AbsolutePath), Failure> {
-    if let Some(json) = &arguments.sandbox_state_json {
-        let mut state = SandboxState::parse(json)?;
-        for root in &arguments.sandbox_state_readable_root {
-            state = state.with_readable_root(absolute(root, &caller.cwd)?);
-        }
-        if arguments.sandbox_state_disable_network {
-            state = state.without_network()?;
-        }
-        return Ok(("sandbox state".to_owned(), state.profile, state.cwd));
-    }
-    let resolved = select_for_sandbox(
-        config,
-        &SandboxSelection {
-            permission_profile: arguments.permission_profile.clone(),
-            mode: arguments.mode,
-            cwd: caller.cwd.clone(),
-            home: caller.home.clone(),
+    state: Option<SandboxState>,
+) -> Result<EffectivePolicy, Failure> {
+    let obey = match &arguments.permission_profile {
+        Some(_) if !arguments.include_managed_config => Obey::ConfigurationOnly,
+        Some(_) | None => Obey::Requirements,
+    };
+    let typed = Typed {
+        config: &arguments.config,
+        enable: &arguments.enable,
+        disable: &arguments.disable,
+        profile_file: arguments.profile.as_deref(),
+    };
+    let request = SessionRequest {
+        purpose: Purpose::Sandbox,
+        asked: match (&arguments.permission_profile, arguments.mode, state) {
+            (Some(name), _, _) => Some(Asked::Named(name.clone())),
+            (None, Some(mode), _) => Some(Asked::Mode(mode)),
+            (None, None, state) => state.map(|state| Asked::Given(state.profile)),
         },
-    )?;
-    for warning in &resolved.warnings {
-        format.warn(warning);
+        cwd: caller.cwd.clone(),
+        home: caller.home.clone(),
+        tmpdir: caller.tmpdir(),
+    };
+    session::load(caller, &AdminFolder::system(), typed, &request, obey)
+}
+
+/// The profile, if requirements allow it with what the flags added. What was configured falls back; a flag that asks
+/// for more than is allowed is refused, because leaving it out would run another command than was typed.
+fn within_limits(policy: &EffectivePolicy, profile: PermissionProfile) -> Result<PermissionProfile, Failure> {
+    let limit = &policy.profile.limit;
+    if let Err(rejection) = limit.admits(&profile) {
+        let help = "leave out --writable, or ask the administrator; `codex requirements explain sandbox_mode` says more";
+        return Err(Failure::of(Blame::Refused, &rejection, [help.to_owned()]));
     }
-    Ok((resolved.name, resolved.profile, caller.cwd.clone()))
+    limit
+        .admits_grants(&profile)
+        .map_err(|denied| Failure::of(Blame::Refused, &denied, ["leave that path out".to_owned()]))?;
+    Ok(limit.apply_to(profile))
 }
 
 /// Applies `--writable`, `--deny-read` and `--network`.
@@ -180,10 +198,24 @@ fn adjust(
     })
 }
 
-/// `--network on` must not open what the configuration wants behind a proxy (I1).
-fn refuse_missing_proxy(config: &Config, profile: &PermissionProfile) -> Result<(), Failure> {
-    let open = matches!(profile, PermissionProfile::Managed { network: NetworkAccess::Enabled, .. });
-    if open && config.has_feature("network_proxy") {
+/// Opening the network directly must not replace a proxy that was asked for (I1).
+fn refuse_missing_proxy(policy: &EffectivePolicy, profile: &PermissionProfile) -> Result<(), Failure> {
+    let without_sandbox = matches!(profile, PermissionProfile::Disabled);
+    if !profile.network().is_enabled() {
+        return Ok(());
+    }
+    if let Some(managed) = &policy.requirements.network {
+        let message = format!(
+            "the network is managed (set by {}), which needs a proxy that this release does not have",
+            managed.source
+        );
+        return Err(Failure::new(
+            Blame::Refused,
+            message,
+            "run without network, in a profile that has a sandbox",
+        ));
+    }
+    if policy.has_feature("network_proxy") && !without_sandbox {
         return Err(Failure::new(
             Blame::Refused,
             "the feature `network_proxy` asks for a proxied network, which this release cannot provide",
@@ -233,25 +265,6 @@ fn check_descriptors(numbers: &[i32]) -> Result<(), Failure> {
             format!("--keep-fd {number}: that descriptor is not open"),
             format!("open it in the calling shell, as in `{number}<file`"),
         )),
-    }
-}
-
-/// Where an administrator puts limits. This version cannot enforce them, so it does not run as if there
-/// were none (I2, I3).
-const REQUIREMENTS: [&str; 2] = ["/etc/codex/requirements.toml", "/etc/codex/managed_config.toml"];
-
-fn refuse_unenforceable_requirements(arguments: &SandboxArguments) -> Result<(), Failure> {
-    let apply = arguments.permission_profile.is_none() || arguments.include_managed_config;
-    let present = REQUIREMENTS.iter().find(|path| Path::new(path).symlink_metadata().is_ok());
-    match present {
-        Some(path) if apply => Err(Failure::new(
-            Blame::Refused,
-            format!(
-                "the administrator's requirements in `{path}` apply, and this version cannot enforce them"
-            ),
-            "name a profile with -P, to which they do not apply, or wait for the version that can",
-        )),
-        Some(_) | None => Ok(()),
     }
 }
 

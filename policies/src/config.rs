@@ -95,6 +95,17 @@ pub fn codex_home(
     }
 }
 
+impl ConfigSources {
+    /// The config home as an absolute path.
+    ///
+    /// # Errors
+    /// [`ConfigError::ConfigHome`] when it cannot be one.
+    pub fn config_home(&self) -> Result<AbsolutePath, ConfigError> {
+        let unusable = |_| ConfigError::ConfigHome { path: self.codex_home.clone() };
+        AbsolutePath::parse(self.cwd.as_path().join(&self.codex_home)).map_err(unusable)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self::from_settings(Settings::default(), Layers::default(), Vec::new())

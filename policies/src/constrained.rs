@@ -128,19 +128,20 @@ impl<T: Clone + PartialEq + fmt::Display + Send + Sync + 'static> Constrained<T>
         Self { value, validator: Arc::new(validator), normaliser: None }
     }
 
-    /// A value that is one of a list; the first is the initial one.
-    ///
-    /// # Errors
-    /// `None` for an empty list, which allows nothing, not even a value to begin with.
-    pub fn one_of(field: &'static str, allowed: Vec<T>, source: RequirementSource) -> Option<Self> {
-        let value = allowed.first()?.clone();
+    /// A value that is one of a list; the first is the initial one. An empty list allows nothing but
+    /// `strictest`.
+    pub fn one_of(field: &'static str, mut allowed: Vec<T>, strictest: T, source: RequirementSource) -> Self {
+        if allowed.is_empty() {
+            allowed.push(strictest.clone());
+        }
+        let value = allowed.first().cloned().unwrap_or(strictest);
         let validator = move |candidate: &T| {
             if allowed.contains(candidate) {
                 return Ok(());
             }
             Err(Rejection::new(field, candidate, &allowed, &source))
         };
-        Some(Self { value, validator: Arc::new(validator), normaliser: None })
+        Self { value, validator: Arc::new(validator), normaliser: None }
     }
 }
 
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_rejected_value_changes_nothing() {
-        let mut value = Constrained::one_of("mode", vec![1, 2], source()).unwrap();
+        let mut value = Constrained::one_of("mode", vec![1, 2], 0, source());
         assert_eq!(*value.value(), 1);
         assert_eq!(value.can_set(&2), Ok(()));
         assert_eq!(*value.value(), 1, "probing sets nothing");
@@ -190,7 +191,8 @@ mod tests {
             "invalid value for `mode`: `3` is not in the allowed set [1, 2] (set by /etc/codex/requirements.toml)"
         );
         assert_eq!(*value.value(), 2);
-        assert!(Constrained::<i32>::one_of("mode", Vec::new(), source()).is_none(), "nothing is allowed");
+        let mut nothing = Constrained::one_of("mode", Vec::new(), 0, source());
+        assert!(nothing.set(1).is_err() && nothing.set(0).is_ok(), "an empty list allows the strictest only");
     }
 
     #[test]
@@ -221,7 +223,7 @@ mod tests {
         value.set(50).unwrap();
         assert_eq!(*value.value(), 11, "first the earlier, then the later one");
 
-        let mut listed = Constrained::one_of("n", vec![1, 2], source()).unwrap();
+        let mut listed = Constrained::one_of("n", vec![1, 2], 1, source());
         assert!(listed.set(-2).is_err());
         let mut absolute = listed.with_normaliser(i32::abs).unwrap();
         absolute.set(-2).unwrap();

@@ -3,8 +3,11 @@
 //! Declared, not looked up: special locations are not yet paths and globs are not expanded. Their JSON form is in
 //! `profile_json.rs`.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
+use crate::display::escape_short;
 use crate::glob::GlobPattern;
 use crate::path::AbsolutePath;
 use crate::subpath::RelativeSubpath;
@@ -95,6 +98,37 @@ pub struct Entry {
     pub access: Access,
     /// What happens when that does not exist.
     pub missing: MissingPath,
+}
+
+impl fmt::Display for SpecialPath {
+    /// As configuration writes it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => formatter.write_str(":root"),
+            Self::Minimal => formatter.write_str(":minimal"),
+            Self::ProjectRoots => formatter.write_str(":workspace_roots"),
+            Self::Tmpdir => formatter.write_str(":tmpdir"),
+            Self::SlashTmp => formatter.write_str(":slash_tmp"),
+            Self::Unknown(word) => formatter.write_str(&escape_short(word)),
+        }
+    }
+}
+
+impl fmt::Display for EntryPath {
+    /// As it would be written in a configuration, escaped and cut.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.fmt(formatter),
+            Self::Glob(glob) => glob.fmt(formatter),
+            Self::Special { path, subpath } => {
+                path.fmt(formatter)?;
+                match subpath {
+                    None => Ok(()),
+                    Some(subpath) => write!(formatter, "/{}", escape_short(subpath.as_path())),
+                }
+            }
+        }
+    }
 }
 
 impl Entry {

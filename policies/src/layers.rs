@@ -27,6 +27,8 @@ pub enum LayerSource {
     ProjectFile(PathBuf),
     /// `-c`, as typed.
     Override(String),
+    /// Another option that was typed, with its value.
+    Flag(String),
     /// `managed_config.toml` of the system folder: the highest layer of configuration, and requirements.
     LegacyManagedFile(PathBuf),
     /// The same text from device management.
@@ -52,7 +54,7 @@ pub enum LayerSource {
 impl LayerSource {
     /// Whether the person who runs this command typed it just now.
     pub fn is_command_line(&self) -> bool {
-        matches!(self, Self::Override(_))
+        matches!(self, Self::Override(_) | Self::Flag(_))
     }
 
     /// Whether the repository wrote it.
@@ -69,7 +71,11 @@ impl LayerSource {
             | Self::ProjectFile(path)
             | Self::LegacyManagedFile(path)
             | Self::RequirementsFile(path) => Some(path),
-            Self::Override(_) | Self::LegacyManagedMdm | Self::Managed { .. } | Self::Mdm { .. } => None,
+            Self::Override(_)
+            | Self::Flag(_)
+            | Self::LegacyManagedMdm
+            | Self::Managed { .. }
+            | Self::Mdm { .. } => None,
         }
     }
 
@@ -90,6 +96,7 @@ impl fmt::Display for LayerSource {
             | Self::LegacyManagedFile(path)
             | Self::RequirementsFile(path) => formatter.write_str(&escape(path)),
             Self::Override(text) => write!(formatter, "-c {}", escape_short(text)),
+            Self::Flag(text) => formatter.write_str(&escape_short(text)),
             Self::LegacyManagedMdm => formatter.write_str("MDM managed_config.toml (legacy)"),
             Self::Managed { id, name } => {
                 write!(
@@ -203,6 +210,14 @@ impl Layers {
     /// around it. For a table, the highest layer with any of it.
     pub fn origin_of<Part: AsRef<str>>(&self, key: &[Part]) -> Option<&LayerSource> {
         self.origin_layer(key).map(|layer| &layer.source)
+    }
+
+    /// The value of a key in the highest layer that sets it.
+    pub fn value_of(&self, key: &KeyPath) -> Option<&Value> {
+        let table = &self.origin_layer(key.parts())?.table;
+        let (last, parents) = key.parts().split_last()?;
+        let inner = parents.iter().try_fold(table, |table, part| table.get(part)?.as_table())?;
+        inner.get(last)
     }
 
     /// Where the value of a key stands.

@@ -38,6 +38,7 @@ pub mod config_file;
 pub mod constrained;
 pub mod definition;
 pub mod display;
+pub mod effective;
 pub mod entry;
 pub mod environment;
 pub mod expand;
@@ -88,6 +89,7 @@ pub use config_error::{ConfigError, InvalidValue};
 pub use constrained::{Constrained, Rejection};
 pub use definition::{EntryDefinition, ProfileDefinition};
 pub use display::escape;
+pub use effective::EffectivePolicy;
 pub use environment::{Inherit, NETWORK_DISABLED_VAR, ShellEnvironmentPolicy, child_environment};
 pub use expand::ExpandError;
 pub use file_uri::{FileUriError, parse_file_uri};
@@ -113,10 +115,7 @@ pub use project::{DisabledLayer, Project, Trust, TrustLevel};
 pub use requirements::{RequirementSource, Requirements, RequirementsContext, RequirementsError, Sourced};
 pub use resolve::{ResolvedProfile, Surroundings, resolve};
 pub use resolve_error::ResolveError;
-pub use select::{
-    SandboxSelection, SelectError, SessionSelection, select_for_sandbox, select_for_session,
-    session_approval_policy,
-};
+pub use select::{Asked, Purpose, SelectError, SessionRequest};
 pub use state::{SandboxState, StateError};
 pub use subpath::RelativeSubpath;
 pub use web_search::WebSearchMode;

@@ -129,22 +129,22 @@ impl Project {
         (Self { trust, ..self }, warnings)
     }
 
-    /// The project's config files that exist, root first, without reading them. The config home is not one of
+    /// The `.codex` folders of the project, root first, whether they exist or not. The config home is not one of
     /// them, also where a working directory happens to be the folder around it.
-    pub(crate) fn config_files(&self, config_home: &Path) -> Vec<PathBuf> {
-        let home = fs::metadata(config_home).ok().map(|metadata| (metadata.dev(), metadata.ino()));
-        let is_home = |folder: &Path| {
-            let own = fs::metadata(folder).ok().map(|metadata| (metadata.dev(), metadata.ino()));
-            own.is_some() && own == home
-        };
+    pub(crate) fn config_folders(&self, config_home: &Path) -> Vec<PathBuf> {
+        let identity =
+            |folder: &Path| fs::metadata(folder).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+        let home = identity(config_home);
         let folders: Vec<AbsolutePath> =
             self.cwd.ancestors().take_while(|folder| folder.starts_with(&self.root)).collect();
-        let files = folders.iter().rev().map(|folder| folder.as_path().join(".codex"));
-        files
-            .filter(|folder| !is_home(folder))
-            .map(|folder| folder.join("config.toml"))
-            .filter(|file| is_there(file))
-            .collect()
+        let folders = folders.iter().rev().map(|folder| folder.as_path().join(".codex"));
+        folders.filter(|folder| home.is_none() || identity(folder) != home).collect()
+    }
+
+    /// The project's config files that exist, root first, without reading them.
+    pub(crate) fn config_files(&self, config_home: &Path) -> Vec<PathBuf> {
+        let files = self.config_folders(config_home).into_iter().map(|folder| folder.join("config.toml"));
+        files.filter(|file| is_there(file)).collect()
     }
 
     /// Reads the config files of a trusted project, root first.

@@ -210,6 +210,11 @@ fn try_user_namespace() -> io::Result<()> {
     }
 }
 
+/// The name of this machine, as the kernel has it. uname(2), `nodename`.
+pub fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use crate::arguments::Overrides;
 #[derive(Debug, Args)]
 pub(crate) struct ExecpolicyArguments {
     #[command(flatten)]
-    overrides: Overrides,
+    pub(crate) overrides: Overrides,
 
     #[command(subcommand)]
     pub(crate) command: ExecpolicyCommand,
@@ -61,16 +61,18 @@ pub(crate) struct CheckArguments {
 }
 
 /// What a verdict depends on besides rules and command.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct ContextArguments {
     /// When a person is asked: untrusted, on-failure, on-request, never or granular:CATEGORY,… with the
-    /// categories that may ask (sandbox_approval, rules)
-    #[arg(long, value_name = "POLICY", default_value = "on-request")]
-    pub(crate) approval_policy: super::context::ApprovalWord,
+    /// categories that may ask (sandbox_approval, rules); `explain` takes it from the configuration, `simulate`
+    /// takes on-request
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) approval_policy: Option<super::context::ApprovalWord>,
 
-    /// What contains the command: read-only, workspace-write or danger-full-access
-    #[arg(long, value_name = "MODE", default_value = "workspace-write")]
-    pub(crate) sandbox_mode: policies::SandboxMode,
+    /// What contains the command: read-only, workspace-write or danger-full-access; `explain` takes it from the
+    /// configuration, `simulate` takes workspace-write
+    #[arg(long, value_name = "MODE")]
+    pub(crate) sandbox_mode: Option<policies::SandboxMode>,
 
     /// The working directory of the command
     #[arg(long, value_name = "DIR")]
@@ -86,11 +88,19 @@ Examples:
   codex execpolicy explain --json -- timeout 5 make")]
 pub(crate) struct ExplainArguments {
     #[command(flatten)]
-    overrides: Overrides,
+    pub(crate) overrides: Overrides,
 
-    /// A rule file (repeatable); without any, only the fallback decides
+    /// A rule file besides those of the session (repeatable)
     #[arg(short = 'r', long = "rules", value_name = "PATH")]
     pub(crate) rules: Vec<PathBuf>,
+
+    /// Leave out the rule files of the configuration home and of the repository
+    #[arg(long)]
+    pub(crate) ignore_rules: bool,
+
+    /// Also read NAME.config.toml of the configuration home
+    #[arg(short = 'p', long = "profile", value_name = "NAME")]
+    pub(crate) profile: Option<String>,
 
     #[command(flatten)]
     pub(crate) context: ContextArguments,

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use execpolicy::{ApprovalPolicy, Context, Granular, Programs, Request, Sandboxing, WritableRoots};
+use policies::effective::EffectivePolicy;
+use policies::requirements::SandboxModeLimit;
 use policies::{AbsolutePath, SandboxMode};
 
 use super::arguments::ContextArguments;
@@ -73,24 +75,61 @@ pub(crate) struct Surroundings {
     programs: OnDisk,
 }
 
-impl Surroundings {
-    /// From arguments, and from where the caller stands.
-    pub(crate) fn new(arguments: &ContextArguments) -> Result<Self, Failure> {
-        let caller = Caller::look_around(None)?;
-        let cwd = match &arguments.cwd {
-            Some(directory) => AbsolutePath::parse(caller.cwd.as_path().join(directory))?,
-            None => caller.cwd.clone(),
+/// What holds where no flag says otherwise.
+#[derive(Debug)]
+pub(crate) struct Defaults {
+    approval: ApprovalPolicy,
+    sandboxing: Sandboxing,
+    /// What commands may write besides the workspace.
+    writable: Vec<PathBuf>,
+}
+
+impl Defaults {
+    /// Those of a session.
+    pub(crate) fn of(session: &EffectivePolicy) -> Self {
+        let sandboxing = match session.profile.class {
+            SandboxModeLimit::ReadOnly
+            | SandboxModeLimit::WorkspaceWrite
+            | SandboxModeLimit::ExternalSandbox => Sandboxing::Restricted,
+            SandboxModeLimit::DangerFullAccess => Sandboxing::Unrestricted,
         };
-        let sandboxing = match arguments.sandbox_mode {
-            SandboxMode::ReadOnly | SandboxMode::WorkspaceWrite => Sandboxing::Restricted,
-            SandboxMode::DangerFullAccess => Sandboxing::Unrestricted,
-        };
-        Ok(Self {
-            approval: arguments.approval_policy.0,
+        Self {
+            approval: session.approval_policy.get().for_evaluation(),
             sandboxing,
-            programs: OnDisk { roots: roots(&cwd, &caller) },
-            cwd: cwd.as_path().to_string_lossy().into_owned(),
-        })
+            writable: session.profile.writable_paths(),
+        }
+    }
+
+    /// Those of nobody in particular.
+    fn plain() -> Self {
+        Self { approval: ApprovalPolicy::OnRequest, sandboxing: Sandboxing::Restricted, writable: Vec::new() }
+    }
+}
+
+impl Surroundings {
+    /// From arguments and from where the caller stands, for commands of nobody in particular. The working
+    /// directory need not exist: recorded commands may have left theirs behind.
+    pub(crate) fn plain(arguments: &ContextArguments) -> Result<Self, Failure> {
+        let mut caller = Caller::look_around(None)?;
+        if let Some(directory) = &arguments.cwd {
+            caller.cwd = AbsolutePath::parse(caller.cwd.as_path().join(directory))?;
+        }
+        Ok(Self::new(arguments, &caller, &Defaults::plain()))
+    }
+
+    /// From arguments, for commands of a session in the caller's working directory.
+    pub(crate) fn new(arguments: &ContextArguments, caller: &Caller, defaults: &Defaults) -> Self {
+        let sandboxing = match arguments.sandbox_mode {
+            Some(SandboxMode::ReadOnly | SandboxMode::WorkspaceWrite) => Sandboxing::Restricted,
+            Some(SandboxMode::DangerFullAccess) => Sandboxing::Unrestricted,
+            None => defaults.sandboxing,
+        };
+        Self {
+            approval: arguments.approval_policy.map_or(defaults.approval, |word| word.0),
+            sandboxing,
+            programs: OnDisk { roots: roots(caller, &defaults.writable) },
+            cwd: caller.cwd.as_path().to_string_lossy().into_owned(),
+        }
     }
 
     /// For one command; `cwd` replaces the working directory.
@@ -108,11 +147,11 @@ impl Surroundings {
 
 /// What a command could have written, now or in an earlier run: the workspace, whatever the mode, because
 /// the repository is the command's side, and the places for temporary files.
-fn roots(cwd: &AbsolutePath, caller: &Caller) -> WritableRoots {
+fn roots(caller: &Caller, writable: &[PathBuf]) -> WritableRoots {
     let temporary = caller.variable("TMPDIR").map(PathBuf::from).filter(|path| path.is_absolute());
-    let named = [cwd.as_path().to_owned(), "/tmp".into(), "/var/tmp".into(), "/dev/shm".into()];
+    let named = [caller.cwd.as_path().to_owned(), "/tmp".into(), "/var/tmp".into(), "/dev/shm".into()];
     let mut roots = Vec::new();
-    for root in named.into_iter().chain(temporary) {
+    for root in named.into_iter().chain(temporary).chain(writable.iter().cloned()) {
         roots.extend(root.canonicalize().ok().and_then(|real| real.to_str().map(str::to_owned)));
         roots.extend(root.to_str().map(str::to_owned));
     }

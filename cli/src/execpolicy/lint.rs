@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use execpolicy::display::visible;
 
+use super::Rules;
 use super::arguments::LintArguments;
-use super::{Rules, print_json};
-use crate::report::{Failure, print, say};
+use crate::report::{Failure, print, print_json, say};
 
 /// Prints the findings. Exits with 1 when there are any.
 pub(super) fn lint(arguments: &LintArguments) -> Result<ExitCode, Failure> {

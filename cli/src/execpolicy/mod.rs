@@ -16,14 +16,19 @@ use std::process::ExitCode;
 use execpolicy::{Policy, RuleSet};
 use policies::rules::{Input, RulesError, load_rule_file, text_of};
 
-use crate::report::{Blame, Failure, Format, print};
-use arguments::ExecpolicyCommand;
+use crate::arguments::Overrides;
+use crate::report::{Blame, Failure, Format};
+use arguments::{ExecpolicyArguments, ExecpolicyCommand};
 
 /// Runs one of the sub-commands.
-pub(crate) fn execpolicy(command: &ExecpolicyCommand) -> ExitCode {
-    let (format, result) = match command {
+pub(crate) fn execpolicy(arguments: &ExecpolicyArguments, outer: &Overrides) -> ExitCode {
+    let overrides = outer.followed_by(&arguments.overrides);
+    let (format, result) = match &arguments.command {
         ExecpolicyCommand::Check(arguments) => (Format::Text, check::check(arguments)),
-        ExecpolicyCommand::Explain(arguments) => (Format::of(arguments.json), explain::explain(arguments)),
+        ExecpolicyCommand::Explain(arguments) => {
+            let overrides = overrides.followed_by(&arguments.overrides);
+            (Format::of(arguments.json), explain::explain(arguments, &overrides))
+        }
         ExecpolicyCommand::Test(arguments) => (Format::of(arguments.json), test::test(arguments)),
         ExecpolicyCommand::Simulate(arguments) => (Format::of(arguments.json), simulate::simulate(arguments)),
         ExecpolicyCommand::Fmt(arguments) => (Format::Text, fmt::fmt(arguments)),
@@ -61,7 +66,7 @@ impl Rules {
 }
 
 /// A text file that we were asked to read, up to a size.
-fn read_text(path: &Path, limit: u64) -> Result<String, Failure> {
+pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String, Failure> {
     let shown = policies::escape(path);
     let failed = |error: std::io::Error| {
         Failure::new(Blame::Invalid, format!("cannot read `{shown}`: {error}"), "name a readable text file")
@@ -75,13 +80,4 @@ fn read_text(path: &Path, limit: u64) -> Result<String, Failure> {
     }
     text_of(bytes)
         .map_err(|place| Failure::new(Blame::Invalid, format!("`{shown}` is {place}"), "save it as UTF-8"))
-}
-
-/// Writes a value as one line of JSON to stdout.
-fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string(value).map_err(|error| {
-        Failure::new(Blame::Failed, format!("cannot write the answer as JSON: {error}"), "report this")
-    })?;
-    print(&format!("{text}\n"))?;
-    Ok(())
 }

@@ -9,10 +9,10 @@ use execpolicy::display::visible;
 use execpolicy::simulate::{Change, Recorded, Simulation};
 use policies::rules::{Input, text_of};
 
+use super::Rules;
 use super::arguments::SimulateArguments;
 use super::context::Surroundings;
-use super::{Rules, print_json};
-use crate::report::{Blame, Failure, print};
+use crate::report::{Blame, Failure, print, print_json};
 
 /// The longest line of a history, with its newline: the longest command that is looked into, with room for JSON's escapes.
 const MAX_LINE: u64 = 4 << 20;
@@ -20,7 +20,7 @@ const MAX_LINE: u64 = 4 << 20;
 /// Replays the history and prints what changes.
 pub(super) fn simulate(arguments: &SimulateArguments) -> Result<ExitCode, Failure> {
     let (old, new) = (Rules::load(&arguments.rules_old)?, Rules::load(&arguments.rules)?);
-    let surroundings = Surroundings::new(&arguments.context)?;
+    let surroundings = Surroundings::plain(&arguments.context)?;
     let mut simulation = Simulation::default();
     each_command(&arguments.history, |recorded| {
         let context = surroundings.context(Request::Default, recorded.cwd.as_deref());

@@ -11,9 +11,9 @@ use execpolicy::{PrefixRule, Request, line_of};
 use serde_json::json;
 
 use super::arguments::{ContextArguments, TestArguments};
-use super::context::{ApprovalWord, Surroundings};
-use super::{Rules, print_json, read_text};
-use crate::report::{Blame, Failure, print};
+use super::context::Surroundings;
+use super::{Rules, read_text};
+use crate::report::{Blame, Failure, print, print_json};
 
 /// A test file is written by hand; this is a generous one.
 const MAX_TEST_FILE: u64 = 4 << 20;
@@ -65,7 +65,7 @@ impl Tally {
             .collect();
         let shown = |rule: &PrefixRule| format!("{}: {}", rule.origin, rule_on_one_line(rule));
         self.rules.extend(keys.iter().cloned().zip(rules.policy.rules().iter().map(shown)));
-        let surroundings = Surroundings::new(&default_context())?;
+        let surroundings = Surroundings::plain(&ContextArguments::default())?;
         let report = file.run(&text, &rules.policy, &surroundings.context(Request::Default, None));
         self.covered.extend(report.covered.iter().filter_map(|at| keys.get(*at).cloned()));
         self.files.push((path.to_owned(), report));
@@ -131,15 +131,6 @@ impl Tally {
 /// The one name of a file that may have several.
 fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
-}
-
-/// Tests say what rules do, so they run under the defaults of a session.
-fn default_context() -> ContextArguments {
-    ContextArguments {
-        approval_policy: ApprovalWord(execpolicy::ApprovalPolicy::OnRequest),
-        sandbox_mode: policies::SandboxMode::WorkspaceWrite,
-        cwd: None,
-    }
 }
 
 fn wrong(path: &Path, text: &str, error: &TestFileError) -> Failure {

@@ -1,6 +1,7 @@
 //! Which tool servers an administrator admits.
 
 use std::cell::Cell;
+use std::fmt;
 
 use regex::RegexBuilder;
 use toml::{Table, Value};
@@ -161,6 +162,32 @@ fn compile(expression: &str, regexes: &Cell<usize>) -> Result<regex::Regex, Stri
 fn last_line(message: &str) -> String {
     let line = message.lines().last().unwrap_or_default();
     escape_message(line.strip_prefix("error: ").unwrap_or(line))
+}
+
+impl fmt::Display for McpIdentity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command { command, args: None } => write!(formatter, "command `{}`", escape_short(command)),
+            Self::Command { command, args: Some(args) } => {
+                write!(formatter, "command `{}` with [", escape_short(command))?;
+                for (index, matcher) in args.iter().enumerate() {
+                    write!(formatter, "{}{matcher}", if index == 0 { "" } else { ", " })?;
+                }
+                formatter.write_str("]")
+            }
+            Self::Url(matcher) => write!(formatter, "url {matcher}"),
+        }
+    }
+}
+
+impl fmt::Display for Matcher {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(text) => write!(formatter, "`{}`", escape_short(text)),
+            Self::Prefix(text) => write!(formatter, "`{}…`", escape_short(text)),
+            Self::Regex(expression) => write!(formatter, "/{}/", escape_short(expression.as_str())),
+        }
+    }
 }
 
 #[cfg(test)]

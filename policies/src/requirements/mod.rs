@@ -7,6 +7,7 @@ mod catalogue;
 pub mod delivery;
 mod delivery_table;
 mod deny_read;
+pub mod described;
 pub mod error;
 mod hooks;
 mod hosts;

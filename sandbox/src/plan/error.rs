@@ -155,7 +155,9 @@ impl PlanError {
             Self::WritableLink { link, .. } => {
                 format!("replace the symlink `{link}` by a real file or directory")
             }
-            Self::NeverReadable { path, .. } => format!("leave `{path}` out of the profile"),
+            Self::NeverReadable { path, .. } => {
+                format!("leave `{path}` out of the profile, of the writable roots and of `TMPDIR`")
+            }
             Self::NeverReadableDirectory { .. } => "run from another directory".to_owned(),
             Self::NeverReadableUnlimited { .. } => {
                 "choose a profile with limits, such as `:workspace` or `:read-only`".to_owned()

@@ -1,0 +1,200 @@
+//! What finally holds: configuration, limited by requirements, each value with who decided it.
+//!
+//! [`EffectivePolicy::resolve`] is pure; [`load`](mod@load) reads the files.
+//!
+//! # Invariants
+//! - Requirements are applied last, and only narrow (I3): every value here is one that they allow. Where they
+//!   replace a person's choice of profile or web search, the result permits no more than that choice did.
+//! - Nothing is weakened silently (I1): what gives way is in [`EffectivePolicy::warnings`].
+
+pub mod explain;
+pub mod load;
+mod profile;
+mod profile_limit;
+mod report;
+mod servers;
+mod setting;
+mod web_search;
+
+use std::collections::BTreeMap;
+
+use toml::Value;
+
+use crate::approval::{ApprovalPolicy, ApprovalsReviewer};
+use crate::config::Config;
+use crate::constrained::Constrained;
+use crate::keys::KeyPath;
+use crate::location::Anchor;
+use crate::project::Trust;
+use crate::requirements::{Requirements, SandboxModeLimit, Sourced};
+use crate::select::SessionRequest;
+use crate::web_search::WebSearchMode;
+
+pub use profile::{EffectiveProfile, ProfileError};
+pub use profile_limit::{DeniedGrant, ProfileLimit, class};
+pub use report::Report;
+pub use servers::EffectiveServer;
+pub use setting::{Configured, Setting, ValueOrigin};
+
+/// What holds for a session, or for one run of `codex sandbox`.
+#[derive(Clone, Debug)]
+pub struct EffectivePolicy {
+    /// When a person is asked.
+    pub approval_policy: Setting<ApprovalPolicy>,
+    /// Who answers.
+    pub approvals_reviewer: Setting<ApprovalsReviewer>,
+    /// What commands may touch.
+    pub profile: EffectiveProfile,
+    /// How far a session may search the web; [`Self::web_search_of_turn`] for one turn.
+    pub web_search: Setting<WebSearchMode>,
+    /// Whether commands may start as login shells.
+    pub allow_login_shell: Setting<bool>,
+    /// Feature flags that configuration sets or requirements pin.
+    pub features: BTreeMap<String, Setting<bool>>,
+    /// The configured tool servers.
+    pub mcp_servers: BTreeMap<String, EffectiveServer>,
+    /// What was configured.
+    pub config: Config,
+    /// What was required.
+    pub requirements: Requirements,
+    /// What people should know, one sentence each, safe to print.
+    pub warnings: Vec<String>,
+}
+
+impl EffectivePolicy {
+    /// Applies requirements to a configuration.
+    ///
+    /// # Errors
+    /// [`ProfileError`] when no profile can be selected, when managed and configured profiles share a name, when a
+    /// profile grants what is never readable, and when `never` would leave a session that can neither write nor
+    /// ask.
+    pub fn resolve(
+        config: Config,
+        requirements: Requirements,
+        request: &SessionRequest,
+    ) -> Result<Self, ProfileError> {
+        let mut warnings = requirements.warnings.clone();
+        warnings.extend(config.warnings.iter().cloned());
+        let approval_policy = approval_policy(&config, &requirements, &mut warnings);
+        let approvals_reviewer = approvals_reviewer(&config, &requirements, &mut warnings);
+        let profile = profile::effective_profile(
+            &config,
+            &requirements,
+            request,
+            *approval_policy.get(),
+            &mut warnings,
+        )?;
+        let configured = configured(&config, &["web_search"], config.web_search);
+        let (web_search, rejection) =
+            web_search::of_session(configured, requirements.allowed_web_search_modes.as_ref());
+        if let Some(rejection) = rejection {
+            let required = web_search.get().to_string();
+            warnings.push(setting::disallowed("web_search_mode", &required, &rejection));
+        }
+        Ok(Self {
+            approval_policy,
+            approvals_reviewer,
+            profile,
+            web_search,
+            allow_login_shell: allow_login_shell(&config, &requirements),
+            features: features(&config, &requirements),
+            mcp_servers: servers::judge(&config.mcp_servers, &requirements),
+            config,
+            requirements,
+            warnings,
+        })
+    }
+
+    /// How far one turn may search the web.
+    pub fn web_search_of_turn(&self) -> WebSearchMode {
+        web_search::of_turn(&self.web_search, self.profile.class == SandboxModeLimit::DangerFullAccess)
+    }
+
+    /// Whether a feature is on, as pinned or configured.
+    pub fn has_feature(&self, name: &str) -> bool {
+        self.features.get(name).is_some_and(|setting| *setting.get())
+    }
+
+    /// A value that replaces that of the configuration, by config key.
+    pub fn exact(&self, key: &KeyPath) -> Option<&Sourced<Value>> {
+        self.requirements.exact.get(key)
+    }
+}
+
+/// A configured value with its place.
+fn configured<T>(config: &Config, key: &[&str], value: Option<T>) -> Option<Configured<T>> {
+    let key = KeyPath::new(key.iter().copied());
+    let location = config.layers().locate(&key, Anchor::Value)?;
+    value.map(|value| Configured { value, location })
+}
+
+fn approval_policy(
+    config: &Config,
+    requirements: &Requirements,
+    warnings: &mut Vec<String>,
+) -> Setting<ApprovalPolicy> {
+    const FIELD: &str = "approval_policy";
+    let default = match config.project.as_ref().map(|project| &project.trust) {
+        Some(Trust::Untrusted(_)) => ApprovalPolicy::Untrusted,
+        Some(Trust::Trusted(_) | Trust::Unlisted) | None => ApprovalPolicy::OnRequest,
+    };
+    let limit = requirements.allowed_approval_policies.as_ref().map(|allowed| {
+        let (list, source) = (allowed.value.clone(), allowed.source.clone());
+        (Constrained::one_of(FIELD, list, ApprovalPolicy::Never, source.clone()), source)
+    });
+    // Lists have `on-request` where `on-failure` was written.
+    let as_listed = |policy| match policy {
+        ApprovalPolicy::OnFailure if limit.is_some() => ApprovalPolicy::OnRequest,
+        other => other,
+    };
+    let wanted = configured(config, &[FIELD], config.approval_policy.map(as_listed));
+    let (setting, rejection) = Setting::choose(wanted, default, limit);
+    if let Some(rejection) = rejection {
+        warnings.push(setting::disallowed(FIELD, &setting.get().to_string(), &rejection));
+    }
+    setting
+}
+
+fn approvals_reviewer(
+    config: &Config,
+    requirements: &Requirements,
+    warnings: &mut Vec<String>,
+) -> Setting<ApprovalsReviewer> {
+    const FIELD: &str = "approvals_reviewer";
+    let limit = requirements.allowed_approvals_reviewers.as_ref().map(|allowed| {
+        let (list, source) = (allowed.value.clone(), allowed.source.clone());
+        (Constrained::one_of(FIELD, list, ApprovalsReviewer::User, source.clone()), source)
+    });
+    let wanted = configured(config, &[FIELD], config.approvals_reviewer);
+    let (setting, rejection) = Setting::choose(wanted, ApprovalsReviewer::default(), limit);
+    if let Some(rejection) = rejection {
+        warnings.push(setting::disallowed(FIELD, &setting.get().to_string(), &rejection));
+    }
+    setting
+}
+
+/// A required value replaces the configured one without a word: it is not a choice.
+fn allow_login_shell(config: &Config, requirements: &Requirements) -> Setting<bool> {
+    const FIELD: &str = "allow_login_shell";
+    let wanted = configured(config, &[FIELD], Some(config.allow_login_shell));
+    let exact = requirements.exact.get(&KeyPath::new([FIELD]));
+    match exact.and_then(|exact| Some((exact.value.as_bool()?, &exact.source))) {
+        Some((value, source)) => Setting::required(FIELD, wanted.map(|wanted| wanted.value), value, source),
+        None => Setting::choose(wanted, true, None).0,
+    }
+}
+
+fn features(config: &Config, requirements: &Requirements) -> BTreeMap<String, Setting<bool>> {
+    let names = config.features.keys().chain(requirements.features.keys());
+    let feature = |name: &String| {
+        let wanted = configured(config, &["features", name], config.features.get(name).copied());
+        let setting = match requirements.features.get(name) {
+            Some(pin) => {
+                Setting::required("features", wanted.map(|wanted| wanted.value), pin.value, &pin.source)
+            }
+            None => Setting::choose(wanted, false, None).0,
+        };
+        (name.clone(), setting)
+    };
+    names.map(feature).collect()
+}

@@ -1,0 +1,198 @@
+//! Which profile commands run in, within what requirements allow.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::approval::ApprovalPolicy;
+use crate::builtin::BuiltIn;
+use crate::config::Config;
+use crate::constrained::Rejection;
+use crate::definition::ProfileDefinition;
+use crate::display::escape_short;
+use crate::effective::profile_limit::{DeniedGrant, ProfileLimit, class};
+use crate::effective::setting::{ValueOrigin, disallowed};
+use crate::entry::{Access, EntryPath};
+use crate::keys::KeyPath;
+use crate::location::{Anchor, Location};
+use crate::mode::SandboxMode;
+use crate::profile::{FileSystemPolicy, PermissionProfile};
+use crate::requirements::{RequirementSource, Requirements, SandboxModeLimit};
+use crate::resolve::ResolvedProfile;
+use crate::select::{Asked, Choice, SelectError, Selection, SessionRequest};
+
+/// The profile that holds.
+#[derive(Clone, Debug)]
+pub struct EffectiveProfile {
+    /// What commands may touch. What is never readable is denied in it.
+    pub resolved: ResolvedProfile,
+    /// How open it is.
+    pub class: SandboxModeLimit,
+    /// Who decided it.
+    pub origin: ValueOrigin,
+    /// The name that was chosen, where it gave way.
+    pub configured: Option<String>,
+    /// What requirements say about any other profile.
+    pub limit: ProfileLimit,
+}
+
+/// Why there is no profile.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProfileError {
+    /// Invalid: nothing could be selected.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// Invalid: two profiles with one name.
+    #[error(
+        "{}the profile `{}` conflicts with the managed profile of that name (set by {source_layers})",
+        Location::prefix(location.as_ref()),
+        escape_short(name)
+    )]
+    Managed {
+        /// The name.
+        name: String,
+        /// The user's.
+        location: Option<Location>,
+        /// The administrator's.
+        source_layers: RequirementSource,
+    },
+    /// Refused: a grant of what is never readable.
+    #[error(transparent)]
+    DeniedGrant(#[from] DeniedGrant),
+    /// Refused: the session could neither write nor ask.
+    #[error("`approval_policy = \"never\"` with full access, which requirements refuse: {0}")]
+    NeverReadOnly(Rejection),
+}
+
+impl ProfileError {
+    /// The smallest change that helps.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Select(error) => error.help(),
+            Self::Managed { .. } => "give the profile another name".to_owned(),
+            Self::DeniedGrant(denied) => format!("remove the entry for `{}`", denied.grant),
+            Self::NeverReadOnly(_) => {
+                "choose `sandbox_mode = \"workspace-write\"`, or another `approval_policy`".to_owned()
+            }
+        }
+    }
+}
+
+impl EffectiveProfile {
+    /// The places that are writable by name, as far as they are known before the run.
+    pub fn writable_paths(&self) -> Vec<PathBuf> {
+        let PermissionProfile::Managed { file_system: FileSystemPolicy::Restricted { entries, .. }, .. } =
+            &self.resolved.profile
+        else {
+            return Vec::new();
+        };
+        let writable = entries.iter().filter(|entry| entry.access == Access::Write);
+        writable
+            .filter_map(|entry| match &entry.path {
+                EntryPath::Path(path) => Some(path.as_path().to_owned()),
+                EntryPath::Glob(_) | EntryPath::Special { .. } => None,
+            })
+            .collect()
+    }
+}
+
+/// Selects a profile, replaces it where requirements do not allow it, and denies what is never readable.
+pub(crate) fn effective_profile(
+    config: &Config,
+    requirements: &Requirements,
+    request: &SessionRequest,
+    approval: ApprovalPolicy,
+    warnings: &mut Vec<String>,
+) -> Result<EffectiveProfile, ProfileError> {
+    let definitions = definitions(config, requirements)?;
+    let selection = Selection { config, definitions: &definitions, request };
+    let choice = choose(&selection, requirements)?;
+    let (mut chosen, mut replaced) = within_catalogue(&selection, requirements, &choice, warnings)?;
+    let limit = ProfileLimit::of(requirements);
+    if let Err(rejection) = limit.admits(&chosen.profile) {
+        if approval == ApprovalPolicy::Never && class(&chosen.profile) == SandboxModeLimit::DangerFullAccess {
+            return Err(ProfileError::NeverReadOnly(rejection));
+        }
+        if !choice.is_default() {
+            let required = format!("{}` instead of `{}", SandboxMode::ReadOnly, escape_short(choice.name()));
+            warnings.push(disallowed("permission_profile", &required, &rejection));
+        }
+        replaced = Some(limit.modes().map(|modes| modes.source.clone()).unwrap_or_default());
+        chosen = selection.resolve(BuiltIn::ReadOnly.name(), None)?;
+    }
+    limit.admits_grants(&chosen.profile)?;
+    chosen.profile = limit.apply_to(chosen.profile);
+    warnings.append(&mut chosen.warnings);
+    Ok(EffectiveProfile {
+        class: class(&chosen.profile),
+        configured: replaced.as_ref().filter(|_| !choice.is_default()).map(|_| choice.name().to_owned()),
+        origin: replaced.map_or_else(|| ValueOrigin::of(choice.location), ValueOrigin::Required),
+        resolved: chosen,
+        limit,
+    })
+}
+
+/// All profiles by name: those of the configuration and the managed ones, which nobody may redefine.
+fn definitions(
+    config: &Config,
+    requirements: &Requirements,
+) -> Result<BTreeMap<String, ProfileDefinition>, ProfileError> {
+    let mut definitions = config.permissions.clone();
+    for (name, managed) in &requirements.permissions {
+        if definitions.insert(name.clone(), managed.value.clone()).is_some() {
+            let key = KeyPath::new(["permissions", name]);
+            return Err(ProfileError::Managed {
+                name: name.clone(),
+                location: config.layers().locate(&key, Anchor::Key),
+                source_layers: managed.source.clone(),
+            });
+        }
+    }
+    Ok(definitions)
+}
+
+/// What is chosen. With a catalogue there always is a default, so it is no mistake to name none.
+fn choose(selection: &Selection<'_>, requirements: &Requirements) -> Result<Choice, SelectError> {
+    match (selection.choose(), &requirements.default_permissions) {
+        (Err(SelectError::NoDefault { .. }), Some(default)) => {
+            Ok(Choice { wish: Asked::Named(default.value.clone()), location: None })
+        }
+        (choice, _) => choice,
+    }
+}
+
+/// The chosen profile, or where a catalogue does not have it, the managed default as far as the choice permits it
+/// too: a requirement takes away, it does not give. The second part says who replaced it.
+fn within_catalogue(
+    selection: &Selection<'_>,
+    requirements: &Requirements,
+    choice: &Choice,
+    warnings: &mut Vec<String>,
+) -> Result<(ResolvedProfile, Option<RequirementSource>), ProfileError> {
+    let Some(catalogue) = &requirements.allowed_permission_profiles else {
+        return Ok((selection.settle(choice)?, None));
+    };
+    let source = catalogue.source.clone();
+    if let Asked::Named(name) = &choice.wish
+        && !choice.is_default()
+        && catalogue.value.get(name) == Some(&true)
+    {
+        return Ok((selection.settle(choice)?, None));
+    }
+    let default = requirements.default_permissions.as_ref();
+    let default = default.map_or(BuiltIn::ReadOnly.name(), |default| default.value.as_str());
+    let managed = Choice { wish: Asked::Named(default.to_owned()), location: None };
+    let managed = selection.settle(&managed)?;
+    if choice.is_default() {
+        return Ok((managed, Some(source)));
+    }
+    let chosen = selection.settle(choice)?;
+    if let Asked::Named(name) = &choice.wish {
+        let name = escape_short(name);
+        warnings.push(format!(
+            "configured value for `permission_profile` is disallowed by requirements; falling back to required value `{}`, as far as `{name}` permits it too: the profile `{name}` is not in the allowed set (set by {source})",
+            escape_short(default)
+        ));
+    }
+    Ok((selection.narrowed(managed, &chosen), Some(source)))
+}
