@@ -475,13 +475,13 @@ impl Fault {
 const FAULTS: [Fault; 18] = [
     Fault::new("writable by everybody", "chmod 666 \"$1\"", &["writable", "chmod"]),
     Fault::new("replaceable by everybody", "chmod 777 \"$2\"", &["writable", "chmod"]),
-    Fault::new("a directory", "rm \"$1\"; mkdir \"$1\"", &["folder"]),
+    Fault::new("a directory", "rm \"$1\"; mkdir \"$1\"", &["not a regular file"]),
     Fault::new("a pipe that nobody writes to", "rm \"$1\"; mkfifo -m 644 \"$1\"", &["not a regular file"]),
     Fault::new("a link to nothing", "rm \"$1\"; ln -s /no/such/file \"$1\"", &["symlink"]),
     Fault::new("a link to a file", "mv \"$1\" \"$2/elsewhere\"; ln -s elsewhere \"$1\"", &["symlink"]),
     Fault::new("a link to itself", "rm \"$1\"; ln -s \"$1\" \"$1\"", &["symlink"]),
     Fault::new("a device", "rm \"$1\"; ln -s /dev/zero \"$1\"", &["symlink"]),
-    Fault::new("no TOML in line 3", "printf '# a\\n# b\\nx = [\\n' > \"$1\"", &[":3"]),
+    Fault::new("no TOML in line 3", "printf '# a\\n# b\\nx = = 1\\n' > \"$1\"", &[":3"]),
     Fault::new("no UTF-8 in line 2", "printf '# a\\n# \\377\\n' > \"$1\"", &["UTF-8", "line 2"]),
     Fault::new("a byte-order mark of UTF-16", "printf '\\377\\376a\\000' > \"$1\"", &["UTF-8"]),
     Fault::new("NUL bytes", "printf '# a\\n\\000\\n' > \"$1\"", &["NUL"]),
@@ -675,7 +675,7 @@ fn the_real_folder_is_the_one_that_counts() -> Result<()> {
             let finished = under_private_etc(place, limit, "true", &write)?;
             fell_back(place, &finished, &["/etc/codex/requirements.toml"])?;
             let changes: [(&str, &[&str]); 7] = [
-                ("echo 'x = [' > /etc/codex/requirements.toml", &["/etc/codex/requirements.toml:1"]),
+                ("echo 'x = = 1' > /etc/codex/requirements.toml", &["/etc/codex/requirements.toml:1"]),
                 ("chmod o+w /etc/codex/requirements.toml", &["/etc/codex/requirements.toml", "chmod"]),
                 ("chown 12345 /etc/codex/requirements.toml", &["/etc/codex/requirements.toml", "chown"]),
                 ("chown 12345 /etc/codex", &["/etc/codex", "chown"]),
