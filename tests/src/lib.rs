@@ -22,6 +22,7 @@
 compile_error!("the probes look at Linux namespaces, `/proc` and Linux system calls");
 
 pub mod binary;
+pub mod bound;
 pub mod case;
 pub mod host;
 pub mod identity;
@@ -29,6 +30,7 @@ pub mod place;
 pub mod policy;
 pub mod probe;
 pub mod process;
+pub mod repository;
 pub mod system;
 pub mod table;
 pub mod tools;
