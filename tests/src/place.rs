@@ -100,8 +100,9 @@ impl Place {
     /// Makes the user of the run the owner of `path`.
     ///
     /// # Errors
-    /// When it cannot be changed.
+    /// When it cannot be changed, or is not of this place: root's harness could give away the machine.
     pub fn give(&self, path: &Path) -> Result<()> {
+        ensure!(path.starts_with(self.root()), "`{}` is outside of the scratch directory", path.display());
         let (uid, gid) = (self.identity.uid, self.identity.gid);
         chown(path, Some(uid), Some(gid)).with_context(|| format!("cannot give away `{}`", path.display()))
     }

@@ -93,7 +93,8 @@ impl<'a> Scene<'a> {
         }
         let cwd = self.cwd()?;
         fs::create_dir_all(&cwd)?;
-        self.give(&self.place.ws(), &cwd)
+        let (base, _) = self.locate(self.row.cwd.as_deref().unwrap_or("ws"))?;
+        self.give(&base, &cwd)
     }
 
     /// The directory of a name's first word, and the file.
@@ -113,7 +114,7 @@ impl<'a> Scene<'a> {
 
     /// Makes the user the owner of all between `base` and `path`; the system's folder stays the harness's.
     fn give(&self, base: &Path, path: &Path) -> Result<()> {
-        if base == self.system.path() {
+        if base == self.system.path() || !path.starts_with(base) {
             return Ok(());
         }
         path.ancestors().take_while(|path| *path != base).try_for_each(|path| self.place.give(path))
