@@ -226,3 +226,142 @@ fn distrust_warning(
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config::ConfigSources;
+    use crate::project::Trust;
+    use crate::test_dir::TestDir;
+    use crate::web_search::WebSearchMode;
+
+    fn layer(source: LayerSource, text: &str) -> Layer {
+        Layer::with_text(source, text.parse().expect(text), text.to_owned())
+    }
+
+    /// A home and a repository with a file in each of two folders.
+    fn ground(name: &str, trust: &str, root: &str, nearest: &str) -> (TestDir, ConfigSources) {
+        let dir = TestDir::new(name);
+        for folder in ["home", "repo/.git", "repo/.codex", "repo/sub/.codex"] {
+            fs::create_dir_all(dir.path(folder)).unwrap();
+        }
+        let repo = fs::canonicalize(dir.path("repo")).unwrap();
+        let trust = format!("[projects.'{}']\ntrust_level = '{trust}'\n", repo.display());
+        dir.write("home/config.toml", format!("web_search = 'live'\n{trust}"));
+        dir.write("home/p.config.toml", "web_search = 'live'");
+        dir.write("repo/.codex/config.toml", root);
+        dir.write("repo/sub/.codex/config.toml", nearest);
+        let sources = ConfigSources {
+            system: vec![layer(
+                LayerSource::SystemFile("/etc/codex/config.toml".into()),
+                "web_search = 'cached'",
+            )],
+            codex_home: dir.path("home"),
+            profile_file: Some("p".to_owned()),
+            overrides: Vec::new(),
+            managed: Vec::new(),
+            cwd: AbsolutePath::parse(repo.join("sub")).unwrap(),
+            home: None,
+        };
+        (dir, sources)
+    }
+
+    #[test]
+    fn layers_have_the_documented_order() {
+        let (dir, mut sources) =
+            ground("loading-order", "trusted", "web_search = 'indexed'", "web_search = 'cached'");
+        let origin = |sources: &ConfigSources| {
+            let config = Config::load(sources).unwrap();
+            config.origin_of(&["web_search"]).map(ToString::to_string).unwrap_or_default()
+        };
+        assert!(origin(&sources).ends_with("sub/.codex/config.toml"), "{}", origin(&sources));
+        let config = Config::load(&sources).unwrap();
+        let kinds: Vec<String> = config.layers().iter().map(|layer| layer.source.to_string()).collect();
+        let ends = ["/etc/codex/config.toml", "home/config.toml", "p.config.toml", "repo/.codex/config.toml"];
+        assert!(ends.iter().zip(&kinds).all(|(end, kind)| kind.ends_with(end)), "{kinds:?}");
+        assert!(config.project.as_ref().is_some_and(|project| project.trust.is_trusted()));
+        sources.overrides.push("web_search=live".to_owned());
+        assert_eq!(origin(&sources), "-c web_search=live");
+        let managed = LayerSource::LegacyManagedFile("/etc/codex/managed_config.toml".into());
+        sources.managed.push(layer(managed, "web_search = 'disabled'"));
+        assert_eq!(origin(&sources), "/etc/codex/managed_config.toml");
+        sources.managed.clear();
+        sources.overrides.clear();
+        dir.write("repo/sub/.codex/config.toml", "");
+        assert!(origin(&sources).ends_with("repo/.codex/config.toml"));
+        dir.write("repo/.codex/config.toml", "");
+        assert!(origin(&sources).ends_with("p.config.toml"));
+        sources.profile_file = None;
+        assert!(origin(&sources).ends_with("home/config.toml"));
+        dir.write("home/config.toml", "");
+        assert_eq!(origin(&sources), "/etc/codex/config.toml");
+    }
+
+    #[test]
+    fn files_that_are_not_heard_are_kept_by_name_with_one_warning() {
+        let (dir, sources) =
+            ground("loading-untrusted", "untrusted", "web_search = 'disabled'", "= not TOML");
+        let config = Config::load(&sources).unwrap();
+        assert_eq!(config.web_search, Some(WebSearchMode::Live));
+        assert_eq!(config.disabled_layers.len(), 2);
+        for disabled in &config.disabled_layers {
+            assert!(
+                disabled.source.is_project() && disabled.reason.contains("marked as untrusted in `"),
+                "{disabled:?}"
+            );
+        }
+        let [warning] = config.warnings.as_slice() else { panic!("{:?}", config.warnings) };
+        assert!(
+            warning.contains("home/config.toml:3:15`") && warning.contains("sub/.codex/config.toml`"),
+            "{warning}"
+        );
+        let at = match config.project.map(|project| project.trust) {
+            Some(Trust::Untrusted(Some(at))) => at.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert!(at.ends_with("home/config.toml:3:15`: `trust_level = 'untrusted'`"), "{at}");
+        drop(dir);
+    }
+
+    #[test]
+    fn what_does_not_narrow_is_told_with_its_line() {
+        let text = "# x\nsandbox_mode = \"danger-full-access\"\nmodel = 'a'\nnotify = ['b']\n";
+        let (_dir, sources) = ground("loading-told", "trusted", text, "");
+        let config = Config::load(&sources).unwrap();
+        assert_eq!(config.sandbox_mode, None);
+        let [first, second] = config.warnings.as_slice() else { panic!("{:?}", config.warnings) };
+        assert!(
+            first.ends_with(
+                "repo/.codex/config.toml:2:1`: `sandbox_mode = \"danger-full-access\"`: `sandbox_mode` is ignored: a repository can only narrow, and the mode is `workspace-write`"
+            ),
+            "{first}"
+        );
+        assert!(second.contains("ignored `model`, `notify`: from a repository"), "{second}");
+        assert_eq!(config.ignored.iter().map(|ignored| ignored.count).sum::<usize>(), 2);
+    }
+
+    #[test]
+    fn roots_of_device_management_start_at_the_config_home() {
+        let (dir, mut sources) = ground("loading-mdm", "trusted", "", "");
+        let text = "[sandbox_workspace_write]\nwritable_roots = ['x']";
+        sources.managed.push(layer(LayerSource::LegacyManagedMdm, text));
+        let config = Config::load(&sources).unwrap();
+        let expect = AbsolutePath::parse(dir.path("home/x")).unwrap();
+        assert_eq!(config.sandbox_workspace_write.writable_roots, [expect]);
+    }
+
+    #[test]
+    fn trust_for_no_place_is_told() {
+        let (dir, sources) = ground("loading-nowhere", "trusted", "", "");
+        dir.write("home/config.toml", "[projects.relative]\ntrust_level = 'trusted'");
+        let config = Config::load(&sources).unwrap();
+        assert!(config.project.is_some_and(|project| !project.trust.is_recorded()));
+        assert!(
+            config.warnings.iter().any(|warning| warning.contains("is not an absolute path")),
+            "{:?}",
+            config.warnings
+        );
+    }
+}

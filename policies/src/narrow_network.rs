@@ -6,7 +6,10 @@ use crate::network::{NetworkDefinition, NetworkMode, NetworkRule};
 
 /// What is left of `base` under `repository`.
 ///
-/// No host or socket becomes reachable that `base` does not list: behind a proxy an unlisted one is asked about.
+/// No host or socket becomes reachable that `base` does not allow: behind a proxy an unlisted one is asked about.
+/// Patterns are compared as written; only where `base` allows every host, plain names of the repository's take the
+/// place of that.
+///
 /// Where both list hosts but none in common, nothing is left of the network. The same where only the repository
 /// limits it by a list: leaving the list out would permit more than the repository does, and taking it over more
 /// than the person does.
@@ -15,7 +18,7 @@ pub fn narrow_network(base: &NetworkDefinition, repository: &NetworkDefinition) 
     if !base.is_enabled() || !repository.is_enabled() {
         return NetworkDefinition { enabled: base.enabled.map(|_| false), ..base.clone() };
     }
-    let (domains, has_hosts) = rules(&base.domains, &repository.domains);
+    let (domains, has_hosts) = rules(&with_names(&base.domains, &repository.domains), &repository.domains);
     let (unix_sockets, _) = rules(&base.unix_sockets, &repository.unix_sockets);
     let limited = [base.mode, repository.mode].contains(&Some(NetworkMode::Limited));
     // Only a `false` says something: the value of the repository never switches anything on.
@@ -41,6 +44,34 @@ pub fn narrow_network(base: &NetworkDefinition, repository: &NetworkDefinition) 
         ),
         mitm: base.mitm.clone(),
     }
+}
+
+/// Ours, and where we allow every host also the names that the repository allows.
+fn with_names(
+    ours: &BTreeMap<String, NetworkRule>,
+    theirs: &BTreeMap<String, NetworkRule>,
+) -> BTreeMap<String, NetworkRule> {
+    let mut all = ours.clone();
+    if ours.get("*") == Some(&NetworkRule::Allow) {
+        let names = theirs.iter().filter(|(name, rule)| **rule == NetworkRule::Allow && is_public_name(name));
+        for (name, rule) in names {
+            all.entry(name.clone()).or_insert(*rule);
+        }
+    }
+    all
+}
+
+/// Whether a pattern can only be about a public name. To allow a private address by its exact name opens it, which
+/// `*` does not.
+fn is_public_name(pattern: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    let last = pattern.rsplit('.').next().unwrap_or_default();
+    pattern.bytes().all(plain)
+        && pattern.contains('.')
+        && last.starts_with(|first: char| first.is_ascii_alphabetic())
+        && !["localhost", "local", "internal", "home", "lan"]
+            .iter()
+            .any(|name| last.eq_ignore_ascii_case(name))
 }
 
 /// Every denial of both and the allowances in common, by exact pattern; and whether anything stays allowed. A side

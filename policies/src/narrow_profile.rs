@@ -242,7 +242,7 @@ impl<'a> Narrowing<'a> {
         }
         let inside_cwd = path != self.places.cwd && path.starts_with(self.places.cwd);
         let below_lowered = path.ancestors().skip(1).any(|above| self.lowered.contains(&above));
-        !below_lowered && !(is_lowered && inside_cwd)
+        !(below_lowered || is_lowered && inside_cwd)
     }
 
     /// One of our rows whose place is not known here: a pattern, an unknown word, `$TMPDIR`.
