@@ -92,6 +92,12 @@ pub enum ConfigError {
         /// The project.
         root: AbsolutePath,
     },
+    /// Refused: see [`MAX_CONFIG_BYTES`].
+    #[error("the config files of the project `{root}` are larger than {MAX_CONFIG_BYTES} bytes together")]
+    ProjectTooBig {
+        /// The project.
+        root: AbsolutePath,
+    },
     /// Failed: nowhere to look.
     #[error("no config home: `CODEX_HOME` is not set and the home directory is not known")]
     NoConfigHome,
@@ -121,6 +127,7 @@ impl ConfigError {
             Self::NotAFile { .. } => {
                 "replace it with a file, or set `CODEX_HOME` to another directory".to_owned()
             }
+            Self::ProjectTooBig { .. } => "shorten them; a config file holds settings, not data".to_owned(),
             Self::TooBig { .. } => "split it up; a config file holds settings, not data".to_owned(),
             Self::NotUtf8 { .. } => "save the file as UTF-8".to_owned(),
             Self::Syntax { .. } => "correct the line; strings need quotes, tables a `[name]` line".to_owned(),

@@ -145,6 +145,11 @@ impl Layer {
         Self { table, ..self }
     }
 
+    /// How long the text is that it was read from.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.text.as_ref().map_or(0, String::len)
+    }
+
     /// Where a key stands in this layer.
     pub(crate) fn locate(&self, key: &KeyPath, anchor: Anchor) -> Location {
         let position = self.text.as_ref().and_then(|text| Position::of_key(text, key, anchor));

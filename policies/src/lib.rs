@@ -6,6 +6,8 @@
 //! # Invariants
 //! - Deciding is pure. Files are read in one place (`config_file.rs`), the process environment nowhere: what
 //!   depends on the run (working directory, home directory, variables) comes in as arguments.
+//! - A repository only narrows (I10): of its configuration nothing is merged that permits more than the layers
+//!   below it, and no path that it chose becomes a grant (`narrowing.rs`, `narrow_rows.rs`).
 //! - Text is parsed once into types that cannot hold a bad value: [`AbsolutePath`] has no `..`, a
 //!   [`RelativeSubpath`] stays below its base, a [`GlobPattern`] compiles.
 //! - What is not understood is an error where it could carry a restriction. Only what the config format promises
@@ -13,13 +15,14 @@
 //! - The most specific entry decides about a path, deny beats write beats read on the same path, and a path
 //!   without an entry is not granted ([`AccessMap`]).
 //! - Foreign text in messages is escaped ([`escape`]).
-//! - Paths are lexical. Symlinks are followed by those who open files, not here.
+//! - Paths are lexical. Symlinks are followed by those who open files, not here, except to find the project around
+//!   the working directory and what a repository's profile takes away there (`project.rs`).
 //!
 //! # Map
 //! - Values: [`path`], [`subpath`], [`glob`], [`wildcard`], [`display`]
 //! - Profiles: [`entry`], [`profile`], `profile_json`, [`precedence`], [`workspace_write`], [`legacy`]
 //! - Per command: [`additional`], `intersect`, [`environment`], [`state`], [`file_uri`]
-//! - From layers to configuration: [`config`], `loading`, [`project`], [`narrowing`], [`narrow_profile`],
+//! - From layers to configuration: [`config`], `loading`, [`project`], [`narrowing`], [`narrow_profile`], `narrow_rows`,
 //!   [`mod@narrow_network`]
 //! - Configuration: [`config_file`], [`config_error`], [`layers`], [`overrides`], [`keys`],
 //!   [`location`], [`expand`], `settings`, `reader`, `toml_text`
@@ -55,6 +58,7 @@ pub mod mcp;
 pub mod mode;
 pub mod narrow_network;
 pub mod narrow_profile;
+mod narrow_rows;
 pub mod narrowing;
 pub mod network;
 pub mod overrides;

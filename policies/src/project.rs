@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::config_error::ConfigError;
-use crate::config_file::read_project_layer;
+use crate::config_file::{MAX_CONFIG_BYTES, read_project_layer};
 use crate::expand::expand_home;
 use crate::keys::KeyPath;
 use crate::layers::{Layer, LayerSource, Layers};
@@ -150,14 +150,23 @@ impl Project {
     /// Reads the config files of a trusted project, root first.
     ///
     /// # Errors
-    /// As for other config files, and when one lies outside the project or there are more than
-    /// [`MAX_PROJECT_FILES`].
+    /// As for other config files, when one lies outside the project, and when there are more than
+    /// [`MAX_PROJECT_FILES`] or together they are larger than one file may be: each is merged with those above it.
     pub(crate) fn read_layers(&self, files: &[PathBuf]) -> Result<Vec<Layer>, ConfigError> {
         if files.len() > MAX_PROJECT_FILES {
             return Err(ConfigError::TooManyProjectFiles { root: self.root.clone() });
         }
-        let layers = files.iter().filter_map(|file| read_project_layer(&self.root, file).transpose());
-        layers.collect()
+        let mut layers = Vec::new();
+        let mut bytes = 0;
+        for file in files {
+            let Some(layer) = read_project_layer(&self.root, file)? else { continue };
+            bytes += layer.text_bytes();
+            if u64::try_from(bytes).is_ok_and(|bytes| bytes > MAX_CONFIG_BYTES) {
+                return Err(ConfigError::ProjectTooBig { root: self.root.clone() });
+            }
+            layers.push(layer);
+        }
+        Ok(layers)
     }
 
     /// Why the files of this project are not heard, as the end of a sentence; `None` if they are.

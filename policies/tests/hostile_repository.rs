@@ -3,6 +3,8 @@
 //!
 //! Rows are in `cases/hostile_repository.toml`. Beside each attempt to widen stands a twin that narrows.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
@@ -55,6 +57,9 @@ struct Case {
     pipes: Vec<String>,
     #[serde(default)]
     big: Vec<String>,
+    /// Files of a little more than half a MiB.
+    #[serde(default)]
+    half: Vec<String>,
     /// A text of a warning or of the error.
     #[serde(default)]
     says: String,
@@ -152,6 +157,9 @@ impl Ground {
         for name in &case.pipes {
             let kind = rustix::fs::FileType::Fifo;
             rustix::fs::mknodat(rustix::fs::CWD, place(name), kind, rustix::fs::Mode::RUSR, 0).unwrap();
+        }
+        for name in &case.half {
+            fs::write(place(name), "# ".repeat(300_000)).unwrap();
         }
         for name in &case.big {
             fs::write(place(name), "# ".repeat(600_000) + "\nsandbox_mode = 'danger-full-access'\n").unwrap();
@@ -402,6 +410,7 @@ impl Case {
             links: BTreeMap::new(),
             pipes: Vec::new(),
             big: Vec::new(),
+            half: Vec::new(),
             says: String::new(),
             gives: String::new(),
         }
