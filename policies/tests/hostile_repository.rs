@@ -16,6 +16,7 @@ use policies::{
     SessionSelection, SpecialPath, WebSearchMode, child_environment, select_for_sandbox, select_for_session,
     session_approval_policy,
 };
+use proptest::prelude::*;
 use serde::Deserialize;
 
 const CASES: &str = include_str!("cases/hostile_repository.toml");
@@ -169,7 +170,7 @@ impl Ground {
     /// What holds now, with all warnings.
     fn effective(&self, case: &Case) -> Result<(Effective, Vec<String>), String> {
         let cwd = AbsolutePath::parse(self.path("repo").as_path().join(&case.cwd)).unwrap();
-        let home = Some(self.path("home"));
+        let (place, home) = (cwd.clone(), Some(self.path("home")));
         let config = Config::load(&ConfigSources {
             system: Vec::new(),
             codex_home: self.path("home/.codex").into_path_buf(),
@@ -227,13 +228,18 @@ impl Ground {
                 policies::NetworkAccess::Enabled,
             ),
             profiles: config.permissions.iter().map(|profile| format!("{profile:?}")).collect(),
-            session: self.permitted(&session.profile, &session.network),
-            sandbox: self.permitted(&sandbox.profile, &sandbox.network),
+            session: self.permitted(&session.profile, &session.network, &place),
+            sandbox: self.permitted(&sandbox.profile, &sandbox.network, &place),
         };
         Ok((effective, warnings))
     }
 
-    fn permitted(&self, profile: &PermissionProfile, network: &NetworkDefinition) -> Permitted {
+    fn permitted(
+        &self,
+        profile: &PermissionProfile,
+        network: &NetworkDefinition,
+        cwd: &AbsolutePath,
+    ) -> Permitted {
         let repo = self.path("repo");
         let names =
             ["", ".codex", ".git", "src", "src/a", "docs", "docs/a", "out", "key.env", "link", "link/x"];
@@ -257,9 +263,9 @@ impl Ground {
             | PermissionProfile::External { .. } => None,
         };
         let rows = |entries: &Vec<policies::Entry>| {
-            let rows = entries
-                .iter()
-                .flat_map(|entry| self.places(&entry.path).into_iter().map(|path| (path, entry.access)));
+            let rows = entries.iter().flat_map(|entry| {
+                Self::places(&entry.path, cwd).into_iter().map(|path| (path, entry.access))
+            });
             AccessMap::new(rows.collect::<Vec<_>>())
         };
         let map = entries.map(rows);
@@ -289,7 +295,7 @@ impl Ground {
         }
     }
 
-    fn places(&self, place: &EntryPath) -> Vec<AbsolutePath> {
+    fn places(place: &EntryPath, cwd: &AbsolutePath) -> Vec<AbsolutePath> {
         let parse = |path: &str| AbsolutePath::parse(path).unwrap();
         let (special, subpath) = match place {
             EntryPath::Path(path) => return vec![path.clone()],
@@ -299,7 +305,7 @@ impl Ground {
         let bases = match special {
             SpecialPath::Root => vec![parse("/")],
             SpecialPath::Minimal => ["/bin", "/etc", "/lib", "/lib64", "/sbin", "/usr"].map(parse).to_vec(),
-            SpecialPath::ProjectRoots => vec![self.path("repo")],
+            SpecialPath::ProjectRoots => vec![cwd.clone()],
             SpecialPath::Tmpdir => vec![parse("/tmp/codex-t")],
             SpecialPath::SlashTmp => vec![parse("/tmp")],
             SpecialPath::Unknown(_) => Vec::new(),
@@ -444,4 +450,112 @@ fn an_untrusted_file_is_not_even_parsed() {
     let trusting = Case { trust: trusted(), ..case.plain() };
     ground.prepare(&trusting);
     assert!(ground.effective(&trusting).unwrap_err().contains("invalid TOML"));
+}
+
+/// Settings that a config file may hold: each key with the values to choose from, in TOML.
+const SETTINGS: [(&str, &[&str]); 22] = [
+    (
+        "approval_policy",
+        &[
+            "'untrusted'",
+            "'on-failure'",
+            "'on-request'",
+            "'never'",
+            "{ granular = { sandbox_approval = true, rules = false, mcp_elicitations = true } }",
+            "{ granular = { sandbox_approval = true, rules = true, mcp_elicitations = false, request_permissions = true } }",
+        ],
+    ),
+    ("approvals_reviewer", &["'user'", "'auto_review'"]),
+    ("sandbox_mode", &["'read-only'", "'workspace-write'", "'danger-full-access'"]),
+    ("web_search", &["'disabled'", "'cached'", "'indexed'", "'live'"]),
+    ("allow_login_shell", &["true", "false"]),
+    (
+        "sandbox_workspace_write.writable_roots",
+        &["[]", "['@LIB@']", "['@OUT@', '@LIB@']", "['@OUT@/x']", "['/']", "['@OUT@/..', '~/x']"],
+    ),
+    ("sandbox_workspace_write.network_access", &["true", "false"]),
+    ("sandbox_workspace_write.exclude_slash_tmp", &["true", "false"]),
+    ("sandbox_workspace_write.exclude_tmpdir_env_var", &["true", "false"]),
+    ("shell_environment_policy.inherit", &["'all'", "'core'", "'none'"]),
+    ("shell_environment_policy.ignore_default_excludes", &["true", "false"]),
+    ("shell_environment_policy.exclude", &["[]", "['*']", "['SSH_*', 'P*']", "['LD_*']"]),
+    ("shell_environment_policy.include_only", &["[]", "['*']", "['PATH', 'LD_*']", "['*H*']"]),
+    ("shell_environment_policy.set", &["{ PATH = '/evil' }", "{ NEW = '1' }"]),
+    ("mcp_servers.a", &["{ command = 'a' }", "{ command = 'b', enabled = false }", "{ enabled = false }"]),
+    ("features.x", &["true", "false"]),
+    ("permissions.p.extends", &["':workspace'", "':read-only'"]),
+    ("permissions.p.filesystem.':root'", &["'read'", "'write'", "'deny'"]),
+    (
+        "permissions.p.filesystem.':workspace_roots'",
+        &["'read'", "'write'", "{ docs = 'deny', src = 'write' }"],
+    ),
+    ("permissions.p.filesystem.'@HOME@/.ssh'", &["'read'", "'write'", "'deny'"]),
+    ("permissions.p.filesystem.'@REPO@/*.env'", &["'deny'"]),
+    (
+        "permissions.p.network",
+        &["{ enabled = true }", "{ enabled = true, domains = { 'a.test' = 'allow', 'b.test' = 'deny' } }"],
+    ),
+];
+
+/// The profile that a file selects; `p` is always defined.
+const DEFAULTS: [&str; 4] = ["p", ":read-only", ":workspace", ":danger-full-access"];
+
+/// A config file.
+fn any_config() -> impl Strategy<Value = String> {
+    let picks: Vec<_> =
+        SETTINGS.iter().map(|(_, values)| prop::option::weighted(0.4, 0..values.len())).collect();
+    (picks, prop::option::of(prop::sample::select(DEFAULTS.to_vec()))).prop_map(|(picks, default)| {
+        let line = |((key, values), pick): (&(&str, &[&str]), Option<usize>)| {
+            Some(format!("{key} = {}\n", values.get(pick?)?))
+        };
+        let mut text = default.map_or_else(String::new, |name| format!("default_permissions = '{name}'\n"));
+        text.extend(SETTINGS.iter().zip(picks).filter_map(line));
+        text
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_combination_of_settings_relaxes_anything(
+        user in any_config(),
+        root in any_config(),
+        nearest in any_config(),
+        profile in prop::option::of(prop::sample::select(DEFAULTS.to_vec())),
+    ) {
+        let ground = Ground::new();
+        let define = "permissions.p.description = 'd'\n";
+        let default = if user.starts_with("default_permissions") { "" } else { "default_permissions = ':workspace'\n" };
+        let case = Case {
+            name: String::new(),
+            expect: String::new(),
+            why: String::new(),
+            user: format!("{default}{user}{define}"),
+            trust: trusted(),
+            cwd: "src".to_owned(),
+            overrides: Vec::new(),
+            profile: profile.map(str::to_owned),
+            files: [
+                (".codex/config.toml".to_owned(), format!("{root}{define}")),
+                ("src/.codex/config.toml".to_owned(), format!("{nearest}{define}")),
+            ]
+            .into(),
+            links: BTreeMap::new(),
+            pipes: Vec::new(),
+            big: Vec::new(),
+            half: Vec::new(),
+            says: String::new(),
+            gives: String::new(),
+        };
+        ground.prepare(&case);
+        let (without, _) = ground.effective(&case).unwrap();
+        ground.bring_repository(&case);
+        let (with, _) = ground.effective(&case).unwrap();
+        prop_assert!(
+            with.wider_than(&without).is_empty(),
+            "{:?}\n{without:#?}\n{with:#?}",
+            with.wider_than(&without)
+        );
+    }
 }
