@@ -394,8 +394,9 @@ fn configured_default(config: &Config) -> Option<Choice> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::{Layer, LayerSource, Layers};
+    use crate::layers::Layers;
     use crate::overrides::parse_override;
+    use crate::project::Trust;
 
     /// A file, then overrides.
     fn config(file: &str, overrides: &[&str]) -> Config {
@@ -532,5 +533,60 @@ mod tests {
         let config = config(PROFILES, &["permissions.a.network.enabled=true"]);
         let selected = select(&config, &request(None, None)).unwrap();
         assert!(selected.profile.network().is_enabled());
+    }
+
+    /// With a project of that trust.
+    fn in_project(file: &str, overrides: &[&str], trust: Trust) -> Config {
+        let cwd = AbsolutePath::parse("/w").unwrap();
+        let project = crate::project::Project { root: cwd.clone(), cwd, trust };
+        let mut config = config(file, overrides);
+        config.project = Some(project);
+        config
+    }
+
+    fn session(config: &Config, profile: Option<&str>, mode: Option<SandboxMode>) -> ResolvedProfile {
+        let request = SessionRequest { purpose: Purpose::Session, ..request(profile, mode) };
+        select(config, &request).unwrap()
+    }
+
+    #[test]
+    fn sessions_have_an_order_of_their_own() {
+        let write = Some(SandboxMode::WorkspaceWrite);
+        let name = |config: &Config, profile, mode| session(config, profile, mode).name;
+        let profiles = config(PROFILES, &[]);
+        assert_eq!(name(&profiles, Some("b"), None), "b");
+        assert_eq!(name(&profiles, None, write), "workspace-write");
+        assert_eq!(name(&profiles, None, None), "a");
+        assert_eq!(
+            name(&config("sandbox_mode = 'danger-full-access'", &[]), None, None),
+            "danger-full-access"
+        );
+        for (trust, expect) in [
+            (Trust::Trusted(None), ":workspace"),
+            (Trust::Untrusted(None), ":workspace"),
+            (Trust::Unlisted, ":read-only"),
+        ] {
+            assert_eq!(name(&in_project("", &[], trust), None, None), expect);
+        }
+        assert_eq!(name(&config("", &[]), None, None), ":read-only");
+    }
+
+    #[test]
+    fn a_session_is_not_left_without_a_default() {
+        let without =
+            config("sandbox_mode = 'read-only'\n[permissions.a.filesystem]\n':root' = 'read'\n", &[]);
+        let request = SessionRequest { purpose: Purpose::Session, ..request(None, None) };
+        let error = select(&without, &request).unwrap_err();
+        assert!(matches!(error, SelectError::NoDefault { .. }), "{error}");
+        assert_eq!(session(&without, Some("a"), None).name, "a");
+    }
+
+    #[test]
+    fn a_typed_mode_that_does_not_count_is_told() {
+        let selected = session(&config(PROFILES, &["sandbox_mode=read-only"]), None, None);
+        assert_eq!(selected.name, "a");
+        let told = |warning: &String| warning.contains("`-c sandbox_mode=read-only` has no effect");
+        assert!(selected.warnings.iter().any(told));
+        assert!(session(&config(PROFILES, &[]), None, None).warnings.is_empty());
     }
 }

@@ -11,10 +11,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use policies::{
-    AbsolutePath, Access, AccessMap, ApprovalPolicy, ApprovalsReviewer, Config, ConfigSources, EntryPath,
-    FileSystemPolicy, NetworkDefinition, NetworkRule, PermissionProfile, SandboxMode, SandboxSelection,
-    SessionSelection, SpecialPath, WebSearchMode, child_environment, select_for_sandbox, select_for_session,
-    session_approval_policy,
+    AbsolutePath, Access, AccessMap, ApprovalPolicy, ApprovalsReviewer, Asked, Config, ConfigSources,
+    EffectivePolicy, EntryPath, FileSystemPolicy, NetworkDefinition, NetworkRule, PermissionProfile, Purpose,
+    Requirements, SandboxMode, SessionRequest, SpecialPath, WebSearchMode, child_environment,
 };
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -182,24 +181,22 @@ impl Ground {
         })
         .map_err(|error| error.to_string())?;
         let tmpdir = Some(AbsolutePath::parse("/tmp/codex-t").unwrap());
-        let session = select_for_session(
-            &config,
-            &SessionSelection {
-                permission_profile: case.profile.clone(),
-                mode: None,
-                cwd: cwd.clone(),
-                home: home.clone(),
-                tmpdir,
-            },
-        )
-        .map_err(|error| error.to_string())?;
-        let sandbox = select_for_sandbox(
-            &config,
-            &SandboxSelection { permission_profile: case.profile.clone(), mode: None, cwd, home },
-        )
-        .map_err(|error| error.to_string())?;
-        let mut warnings = config.warnings.clone();
-        warnings.extend(session.warnings.iter().chain(&sandbox.warnings).cloned());
+        let request = |purpose| SessionRequest {
+            purpose,
+            asked: case.profile.clone().map(Asked::Named),
+            cwd: cwd.clone(),
+            home: home.clone(),
+            tmpdir: tmpdir.clone(),
+        };
+        let resolve = |purpose| {
+            let request = request(purpose);
+            EffectivePolicy::resolve(config.clone(), Requirements::default(), &request)
+                .map_err(|error| error.to_string())
+        };
+        let (session, sandbox) = (resolve(Purpose::Session)?, resolve(Purpose::Sandbox)?);
+        let warnings = [session.warnings.clone(), sandbox.warnings.clone()].concat();
+        let approval = *session.approval_policy.get();
+        let (session, sandbox) = (session.profile.resolved, sandbox.profile.resolved);
         let variables =
             ["PATH=/bin", "HOME=/h", "EDITOR=vi", "GITHUB_TOKEN=t", "LD_PRELOAD=/x", "SSH_AUTH_SOCK=/s"];
         let variables = variables.iter().map(|pair| {
@@ -209,7 +206,7 @@ impl Ground {
         let write = &config.sandbox_workspace_write;
         let enabled = config.mcp_servers.iter().filter(|(_, server)| server.enabled);
         let effective = Effective {
-            approval: session_approval_policy(&config),
+            approval,
             reviewer: config.approvals_reviewer.unwrap_or_default(),
             web_search: config.web_search.unwrap_or(WebSearchMode::Cached),
             allow_login_shell: config.allow_login_shell,
