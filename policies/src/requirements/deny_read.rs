@@ -7,6 +7,9 @@ use crate::glob::{GlobError, GlobPattern};
 use crate::path::AbsolutePath;
 use crate::reader::{Mismatch, Node};
 
+/// The most patterns of one layer. All of them are compiled here, and searched for before each command.
+const MAX_GLOBS: usize = 1024;
+
 /// What paths in a layer start from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Base<'a> {
@@ -44,11 +47,16 @@ impl EntryError {
 
 /// Reads the list.
 pub(crate) fn read(node: &Node<'_>, base: Base<'_>) -> Result<Vec<EntryPath>, Mismatch> {
+    let texts = node.strings()?;
+    if texts.iter().filter(|text| GlobPattern::looks_like_glob(text)).count() > MAX_GLOBS {
+        let problem = format!("has more than {MAX_GLOBS} patterns");
+        return Err(node.mismatch(problem, "name the directories around the files instead"));
+    }
     let place = |text: String| {
         place(&text, base)
             .map_err(|error| node.mismatch(format!("entry `{}` {error}", escape_short(&text)), error.help()))
     };
-    node.strings()?.into_iter().map(place).collect()
+    texts.into_iter().map(place).collect()
 }
 
 /// The place that one entry names.
@@ -115,6 +123,19 @@ mod tests {
             let EntryPath::Glob(glob) = read_one(text, Some(&home)).unwrap() else { panic!("{text}") };
             assert_eq!((glob.as_str(), glob.static_prefix()), (expect, &absolute(prefix)), "{text}");
         }
+    }
+
+    #[test]
+    fn the_number_of_patterns_is_bounded() {
+        let folder = absolute("/etc/codex");
+        let count = |number: usize| {
+            let list = vec![toml::Value::String("/srv/*".to_owned()); number];
+            let table = [("k".to_owned(), toml::Value::Array(list))].into_iter().collect();
+            let top = crate::reader::TableNode::top(&table);
+            read(&top.get("k").unwrap(), Base { folder: &folder, home: None }).map(|places| places.len())
+        };
+        assert_eq!(count(MAX_GLOBS), Ok(MAX_GLOBS));
+        assert!(count(MAX_GLOBS + 1).unwrap_err().problem.contains("more than 1024 patterns"));
     }
 
     #[test]

@@ -190,7 +190,7 @@ impl RequirementsError {
 /// Lists unknown keys, with what was probably meant.
 pub(crate) fn list_unknown(unknown: &[UnknownKey]) -> String {
     let shown = unknown.iter().take(SHOWN_NAMES).map(|unknown| {
-        let meant = unknown.meant.map(|meant| format!(" (did you mean `{meant}`?)")).unwrap_or_default();
+        let meant = unknown.meant().map(|meant| format!(" (did you mean `{meant}`?)")).unwrap_or_default();
         format!("`{}`{meant}", unknown.shown)
     });
     let mut list = shown.collect::<Vec<_>>().join(", ");

@@ -173,20 +173,34 @@ const MAX_COMPARED_BYTES: usize = 64;
 const ALIKE: f64 = 0.75;
 
 /// A key without a meaning.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct UnknownKey {
     /// As people would write it, with indices of lists, escaped.
     pub(crate) shown: String,
     /// The nearest place that can be looked up.
     pub(crate) key: KeyPath,
-    /// The known key that was probably meant.
-    pub(crate) meant: Option<&'static str>,
+    /// Its own name, the last part.
+    name: String,
+    /// The keys that could have stood in its place.
+    known: &'static [(&'static str, Shape)],
 }
 
 impl UnknownKey {
     /// A key that the reading of rules reported.
     pub(crate) fn of_rules(shown: String) -> Self {
-        Self { shown: escape_short(shown), key: KeyPath::new(["rules"]), meant: None }
+        Self { shown: escape_short(shown), key: KeyPath::new(["rules"]), name: String::new(), known: &[] }
+    }
+
+    /// The known key that was probably meant. Takes its time, so it is for the keys that a message names.
+    pub(crate) fn meant(&self) -> Option<&'static str> {
+        let name = Some(self.name.as_str()).filter(|name| name.len() <= MAX_COMPARED_BYTES)?;
+        let alike = |known: &'static str| (strsim::normalized_damerau_levenshtein(name, known), known);
+        let best = self
+            .known
+            .iter()
+            .map(|(known, _)| alike(known))
+            .max_by(|left, right| left.0.total_cmp(&right.0))?;
+        (best.0 >= ALIKE).then_some(best.1)
     }
 }
 
@@ -232,7 +246,12 @@ fn look_through(
         let child = place.child(name, !place.shown.contains('['));
         match keys.iter().find(|(known, _)| known == name).map(|(_, shape)| shape).or(others) {
             Some(shape) => look_into(value, shape, &child, unknown),
-            None => unknown.push(UnknownKey { meant: meant(name, keys), shown: child.shown, key: child.key }),
+            None => unknown.push(UnknownKey {
+                name: name.clone(),
+                known: keys,
+                shown: child.shown,
+                key: child.key,
+            }),
         }
     }
 }
@@ -253,16 +272,6 @@ fn look_into(value: &Value, shape: &'static Shape, place: &Place, unknown: &mut 
             }
         }
     }
-}
-
-/// The known key that is most like this one, if any is.
-fn meant(name: &str, keys: &'static [(&'static str, Shape)]) -> Option<&'static str> {
-    if name.len() > MAX_COMPARED_BYTES {
-        return None;
-    }
-    let alike = keys.iter().map(|(known, _)| (strsim::normalized_damerau_levenshtein(name, known), *known));
-    let best = alike.max_by(|left, right| left.0.total_cmp(&right.0))?;
-    (best.0 >= ALIKE).then_some(best.1)
 }
 
 #[cfg(test)]
@@ -305,12 +314,13 @@ mod tests {
             ("allowed_sandbox_mode = 1", Some("allowed_sandbox_modes")),
             ("alowed_sandbox_modes = 1", Some("allowed_sandbox_modes")),
             ("permissions.filesystem.denyread = 1", Some("deny_read")),
+            ("remote_sandbox_config = [{ hostname_pattern = 1 }]", Some("hostname_patterns")),
             ("something_else = 1", None),
         ];
         for (toml, expect) in rows {
-            assert_eq!(unknown_keys(&toml.parse().unwrap())[0].meant, expect, "{toml}");
+            assert_eq!(unknown_keys(&toml.parse().unwrap())[0].meant(), expect, "{toml}");
         }
         let long = "x".repeat(100_000);
-        assert_eq!(unknown_keys(&format!("{long} = 1").parse().unwrap())[0].meant, None);
+        assert_eq!(unknown_keys(&format!("{long} = 1").parse().unwrap())[0].meant(), None);
     }
 }

@@ -45,10 +45,12 @@ pub(crate) fn is_legacy(source: &LayerSource) -> bool {
 
 impl RequirementsLayer {
     /// Reads a layer, and all that is wrong with it as far as one problem does not hide another. With problems it
-    /// must not be used.
+    /// must not be used. Of the problems with values, not more than `most` are looked up, which reads the text
+    /// again for each.
     pub(crate) fn read(
         text: &RequirementsText,
         context: RequirementsContext<'_>,
+        most: usize,
     ) -> Result<(Self, Vec<RequirementsError>), RequirementsError> {
         let table = parse(text)?;
         let base = Base { folder: &text.folder, home: context.home };
@@ -58,7 +60,7 @@ impl RequirementsLayer {
         if is_legacy(&text.source) {
             let (values, problems) = Values::read_legacy(&table, base);
             layer.values = values;
-            return Ok((layer, problems.into_iter().map(in_text).collect()));
+            return Ok((layer, problems.into_iter().take(most).map(in_text).collect()));
         }
         let (values, mut problems) = Values::read(&table, base, context.hostname);
         layer.values = values;
@@ -66,7 +68,7 @@ impl RequirementsLayer {
         problems.extend(
             top.get("delivery").and_then(|node| delivery_table::check_source(&node, &text.source).err()),
         );
-        let mut problems: Vec<_> = problems.into_iter().map(in_text).collect();
+        let mut problems: Vec<_> = problems.into_iter().take(most).map(in_text).collect();
         layer.unknown = unknown_keys(&table);
         match layer.read_rules(text, &table) {
             Ok(()) => {}

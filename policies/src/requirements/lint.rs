@@ -12,8 +12,9 @@ use crate::requirements::limits::SandboxModeLimit;
 use crate::requirements::merge::merge;
 use crate::requirements::{RequirementsContext, RequirementsError, RequirementsText};
 
-/// The most unknown keys that get a remark of their own; looking up the place of each reads the file again.
-const MAX_UNKNOWN: usize = 50;
+/// The most wrong values, and the most unknown keys, that get a remark; looking up the place of each reads the file
+/// again.
+const MAX_REMARKS: usize = 20;
 
 /// How much a remark weighs.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -41,7 +42,7 @@ pub struct Remark {
 /// effect or another one than it seems. In the order of the file.
 pub fn lint(text: &RequirementsText, context: RequirementsContext<'_>) -> Vec<Remark> {
     let mut remarks = Remarks { text, list: Vec::new() };
-    match (parse(text), RequirementsLayer::read(text, context)) {
+    match (parse(text), RequirementsLayer::read(text, context, MAX_REMARKS)) {
         (Err(error), _) | (_, Err(error)) => remarks.error(&error),
         (Ok(table), Ok((layer, problems))) => {
             problems.iter().for_each(|problem| remarks.error(problem));
@@ -107,8 +108,9 @@ impl Remarks<'_> {
     /// Keys without a meaning.
     fn unknown(&mut self, layer: &RequirementsLayer) {
         let severity = if layer.values.is_strict { Severity::Error } else { Severity::Warning };
-        for UnknownKey { shown, key, meant } in layer.unknown.iter().take(MAX_UNKNOWN) {
-            let help = match meant {
+        for unknown in layer.unknown.iter().take(MAX_REMARKS) {
+            let UnknownKey { shown, key, .. } = unknown;
+            let help = match unknown.meant() {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => "remove the key, or correct its name".to_owned(),
             };
@@ -119,7 +121,7 @@ impl Remarks<'_> {
             let location = self.place(key);
             self.list.push(Remark { severity, location, message, help });
         }
-        let hidden = layer.unknown.len().saturating_sub(MAX_UNKNOWN);
+        let hidden = layer.unknown.len().saturating_sub(MAX_REMARKS);
         if hidden > 0 {
             let message = format!("{hidden} more keys are not known");
             let location = self.location(None);

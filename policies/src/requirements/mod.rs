@@ -118,7 +118,7 @@ impl Requirements {
     ) -> Result<Self, RequirementsError> {
         let mut layers = Vec::with_capacity(texts.len());
         for text in texts {
-            let (layer, problems) = RequirementsLayer::read(text, context)?;
+            let (layer, problems) = RequirementsLayer::read(text, context, 1)?;
             if let Some(problem) = problems.into_iter().next() {
                 return Err(problem);
             }
