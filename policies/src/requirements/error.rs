@@ -2,7 +2,8 @@
 
 use execpolicy::RuleFileError;
 
-use crate::display::{escape_message, escape_short};
+use crate::builtin::BuiltIn;
+use crate::display::{alternatives, escape_message, escape_short};
 use crate::keys::KeyPath;
 use crate::layers::LayerSource;
 use crate::location::{Location, Position};
@@ -30,7 +31,7 @@ pub enum RequirementsError {
     #[error(transparent)]
     Value(Box<InvalidRequirement>),
     /// Invalid: `[rules]`. The message begins with `invalid rules in requirements (set by LAYER)`.
-    #[error("failed to parse requirements layer {error}")]
+    #[error("failed to parse requirements layer `{}:{}:{}`: {}", error.file, error.line, error.column, error.message)]
     Rules {
         /// The layer.
         layer: LayerSource,
@@ -137,6 +138,10 @@ impl RequirementsError {
                     .to_owned()
             }
             Self::Conflict(_) => "make the two layers say the same, or remove one of the two".to_owned(),
+            Self::UnknownProfile { name, .. } if name.starts_with(':') => format!(
+                "remove it, or name one of the built-in profiles {}",
+                alternatives(&BuiltIn::ALL.map(BuiltIn::name))
+            ),
             Self::UnknownProfile { name, .. } => {
                 format!("define it as `[permissions.{}]`, or remove it", KeyPath::new([name.as_str()]))
             }

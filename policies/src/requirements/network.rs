@@ -178,20 +178,32 @@ fn check_socket(path: &str, node: &Node<'_>) -> Result<(), Mismatch> {
 /// Refuses what no proxy would take as a host pattern. A deny of every host would be a network that is off, which
 /// has a key of its own.
 fn check_domain(pattern: &str, rule: NetworkRule, node: &Node<'_>) -> Result<(), Mismatch> {
-    let name = pattern.trim().trim_end_matches('.');
+    let name = host_of(pattern);
     let (problem, fix) = match (name, rule) {
         ("" | "**", _) => {
             ("names no host", "name a host, `*.host` for what is below it, or `**.host` for both")
         }
         ("*", NetworkRule::Deny) => ("cannot deny every host", "write `enabled = false`"),
-        _ if name.contains('/') => {
+        _ if pattern.contains('/') => {
             ("is not a host: it has a `/`", "write the host alone, without scheme and path")
         }
-        _ if name.contains(['{', '}']) => {
+        _ if pattern.contains(['{', '}']) => {
             ("has braces, which mean nothing here", "write one pattern for each host")
         }
         _ => return Ok(()),
     };
     let problem = format!("host pattern `{}` {problem}", escape_short(pattern));
     Err(Mismatch { problem, fix: fix.to_owned(), ..node.key_mismatch("", "") })
+}
+
+/// What is left of a pattern where hosts are compared: neither brackets nor a port nor dots at the end. `*:443` denies
+/// every host, as `*` does.
+fn host_of(pattern: &str) -> &str {
+    let name = pattern.trim();
+    let name = match name.split_once(':') {
+        Some((host, port)) if !port.contains(':') => host,
+        Some(_) | None => name,
+    };
+    let name = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.trim_end_matches('.')
 }

@@ -9,8 +9,9 @@ use toml::{Table, Value};
 
 use crate::approval::{ApprovalPolicy, ApprovalsReviewer};
 use crate::definition::ProfileDefinition;
+use crate::display::escape_short;
 use crate::entry::EntryPath;
-use crate::expand::expand;
+use crate::expand::{ExpandError, expand};
 use crate::keys::KeyPath;
 use crate::mode::SandboxMode;
 use crate::path::AbsolutePath;
@@ -31,7 +32,7 @@ const NETWORK_KEYS: [&[&str]; 3] =
     [&["experimental_network"], &["network_proxy"], &["permissions", "network"]];
 
 /// Keys whose values only need to be kept.
-pub(crate) const KEPT: [&str; 20] = [
+const KEPT: [&str; 22] = [
     "additional_developer_instructions",
     "allow_appshots",
     "allow_browser_and_computer_use",
@@ -52,6 +53,8 @@ pub(crate) const KEPT: [&str; 20] = [
     "marketplaces",
     "models",
     "otel",
+    "plugins",
+    "windows",
 ];
 
 /// The keys of a profile, none of which has a meaning in `permissions.filesystem`.
@@ -318,8 +321,11 @@ fn profile(name: &str, node: &Node<'_>, base: Base<'_>) -> Result<ProfileDefinit
 
 /// A path as text, made absolute.
 fn absolute(text: &str, node: &Node<'_>, base: Base<'_>) -> Result<String, Mismatch> {
-    let path: AbsolutePath = expand(text, base.folder, base.home)
-        .map_err(|error| node.mismatch(format!("is not usable: {error}"), error.help()))?;
+    let path: AbsolutePath = expand(text, base.folder, base.home).map_err(|error| {
+        let is_empty = error == ExpandError::Empty;
+        let fix = if is_empty { "write a path, or remove it" } else { error.help() };
+        node.mismatch(format!("names `{}`, which is not usable: {error}", escape_short(text)), fix)
+    })?;
     path.into_path_buf().into_os_string().into_string().map_err(|_| {
         node.mismatch("is relative to a folder whose name is not UTF-8", "write an absolute path")
     })
@@ -331,7 +337,6 @@ fn kept(table: &Table) -> Table {
         name == "guardian_policy_config" && value.as_str().is_some_and(|text| text.trim().is_empty())
     };
     KEPT.into_iter()
-        .chain(["plugins", "windows"])
         .filter_map(|name| table.get(name).map(|value| (name, value)))
         .filter(|(name, value)| !is_blank(name, value))
         .map(|(name, value)| (name.to_owned(), value.clone()))
