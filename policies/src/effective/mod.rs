@@ -143,9 +143,9 @@ fn approval_policy(
         (Constrained::one_of(FIELD, list, ApprovalPolicy::Never, source.clone()), source)
     });
     // Lists have `on-request` where `on-failure` was written.
-    let as_listed = |policy| match policy {
-        ApprovalPolicy::OnFailure if limit.is_some() => ApprovalPolicy::OnRequest,
-        other => other,
+    let as_listed = |policy| {
+        let is_on_failure = limit.is_some() && policy == ApprovalPolicy::OnFailure;
+        if is_on_failure { ApprovalPolicy::OnRequest } else { policy }
     };
     let wanted = configured(config, &[FIELD], config.approval_policy.map(as_listed));
     let (setting, rejection) = Setting::choose(wanted, default, limit);

@@ -45,23 +45,23 @@ pub enum ProfileError {
     /// Invalid: two profiles with one name.
     #[error(
         "{}the profile `{}` conflicts with the managed profile of that name (set by {source_layers})",
-        Location::prefix(location.as_ref()),
+        Location::prefix(location.as_deref()),
         escape_short(name)
     )]
     Managed {
         /// The name.
         name: String,
         /// The user's.
-        location: Option<Location>,
+        location: Option<Box<Location>>,
         /// The administrator's.
         source_layers: RequirementSource,
     },
     /// Refused: a grant of what is never readable.
     #[error(transparent)]
-    DeniedGrant(#[from] DeniedGrant),
+    DeniedGrant(#[from] Box<DeniedGrant>),
     /// Refused: the session could neither write nor ask.
     #[error("`approval_policy = \"never\"` with full access, which requirements refuse: {0}")]
-    NeverReadOnly(Rejection),
+    NeverReadOnly(Box<Rejection>),
 }
 
 impl ProfileError {
@@ -111,7 +111,7 @@ pub(crate) fn effective_profile(
     let limit = ProfileLimit::of(requirements);
     if let Err(rejection) = limit.admits(&chosen.profile) {
         if approval == ApprovalPolicy::Never && class(&chosen.profile) == SandboxModeLimit::DangerFullAccess {
-            return Err(ProfileError::NeverReadOnly(rejection));
+            return Err(ProfileError::NeverReadOnly(Box::new(rejection)));
         }
         if !choice.is_default() {
             let required = format!("{}` instead of `{}", SandboxMode::ReadOnly, escape_short(choice.name()));
@@ -120,7 +120,7 @@ pub(crate) fn effective_profile(
         replaced = Some(limit.modes().map(|modes| modes.source.clone()).unwrap_or_default());
         chosen = selection.resolve(BuiltIn::ReadOnly.name(), None)?;
     }
-    limit.admits_grants(&chosen.profile)?;
+    limit.admits_grants(&chosen.profile).map_err(Box::new)?;
     chosen.profile = limit.apply_to(chosen.profile);
     warnings.append(&mut chosen.warnings);
     Ok(EffectiveProfile {
@@ -143,7 +143,7 @@ fn definitions(
             let key = KeyPath::new(["permissions", name]);
             return Err(ProfileError::Managed {
                 name: name.clone(),
-                location: config.layers().locate(&key, Anchor::Key),
+                location: config.layers().locate(&key, Anchor::Key).map(Box::new),
                 source_layers: managed.source.clone(),
             });
         }
