@@ -1,8 +1,8 @@
 //! What a repository's config file changes: only what narrows (I10).
 //!
 //! Here a project layer is taken apart and put together again with nothing in it but values that permit less than
-//! the layers below it. The reference merges such a file like any other. Profiles are not merged at all: they are
-//! kept apart, and narrow the selected one (`narrow_profile.rs`).
+//! the layers below it. Profiles are not merged at all: they are kept apart, and narrow the selected one
+//! (`narrow_profile.rs`).
 
 use std::collections::BTreeMap;
 

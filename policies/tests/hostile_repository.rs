@@ -449,6 +449,24 @@ fn an_untrusted_file_is_not_even_parsed() {
     assert!(ground.effective(&trusting).unwrap_err().contains("invalid TOML"));
 }
 
+/// Otherwise what a file of the person's means would depend on the repository.
+#[test]
+fn a_name_in_a_file_of_the_person_is_a_profile_of_the_person() {
+    let ground = Ground::new();
+    let cases: Cases = toml::from_str(CASES).unwrap();
+    let mut case = cases.case.first().unwrap().plain();
+    case.user = "default_permissions = 'theirs'\n".to_owned();
+    let file = "[permissions.theirs.filesystem]\n':root' = 'read'\n";
+    case.files.insert(".codex/config.toml".to_owned(), file.to_owned());
+    ground.prepare(&case);
+    ground.bring_repository(&case);
+    assert!(ground.effective(&case).unwrap_err().contains("there is no permission profile `theirs`"));
+    case.profile = Some("theirs".to_owned());
+    case.user = "default_permissions = ':workspace'\n".to_owned();
+    ground.prepare(&case);
+    assert!(ground.effective(&case).is_ok());
+}
+
 /// Settings that a config file may hold: each key with the values to choose from, in TOML.
 const SETTINGS: [(&str, &[&str]); 22] = [
     (
