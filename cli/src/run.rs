@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use policies::admin::AdminFolder;
-use policies::effective::EffectivePolicy;
 use policies::effective::load::Obey;
+use policies::effective::{EffectivePolicy, ValueOrigin};
 use policies::{
     AbsolutePath, Access, AdditionalPermissions, Asked, Entry, EntryPath, GlobPattern, NetworkAccess,
     PermissionProfile, Purpose, SandboxMode, SandboxState, SessionRequest, child_environment,
@@ -81,6 +81,7 @@ fn prepare(arguments: &SandboxArguments, caller: &Caller, format: Format) -> Res
         format.warn(warning);
     }
     let chosen = policy.profile.resolved.profile.clone();
+    refuse_network_beyond_fallback(arguments, &policy)?;
     let profile = within_limits(&policy, adjust(arguments, chosen, &cwd)?)?;
     refuse_missing_proxy(&policy, &profile)?;
     let mut environment = child_environment(
@@ -144,6 +145,26 @@ fn load(
         tmpdir: caller.tmpdir(),
     };
     session::load(caller, &AdminFolder::system(), typed, &request, obey)
+}
+
+/// Where requirements replaced the profile by one without network, `--network on` would bring back a part of what
+/// they took.
+fn refuse_network_beyond_fallback(
+    arguments: &SandboxArguments,
+    policy: &EffectivePolicy,
+) -> Result<(), Failure> {
+    let ValueOrigin::Required(source) = &policy.profile.origin else { return Ok(()) };
+    if arguments.network != Some(true) || policy.profile.resolved.profile.network().is_enabled() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Blame::Refused,
+        format!(
+            "--network on is not allowed in the profile `{}`, which requirements chose (set by {source})",
+            policies::escape(&policy.profile.resolved.name)
+        ),
+        "leave out --network, or ask the administrator",
+    ))
 }
 
 /// The profile, if requirements allow it with what the flags added. What was configured falls back; a flag that asks
