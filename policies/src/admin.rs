@@ -278,10 +278,11 @@ pub(crate) fn list(
 
 /// The bytes of a file as text.
 pub(crate) fn text_of_file(bytes: Vec<u8>, path: &Path) -> Result<String, AdminError> {
-    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
-        return Err(AdminError::Nul { path: path.to_owned(), line: execpolicy::line_of(&bytes, at) });
+    let text = text_of(bytes).map_err(|place| AdminError::Encoding { path: path.to_owned(), place })?;
+    match text.bytes().position(|byte| byte == 0) {
+        None => Ok(text),
+        Some(at) => Err(AdminError::Nul { path: path.to_owned(), line: execpolicy::line_of(&text, at) }),
     }
-    text_of(bytes).map_err(|place| AdminError::Encoding { path: path.to_owned(), place })
 }
 
 /// Reads an open file of limited size.
