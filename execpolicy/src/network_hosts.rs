@@ -34,13 +34,36 @@ impl NetworkHosts {
         }
         hosts
     }
+
+    /// Joins what two authorities say: a host that either denies is denied, whoever spoke last.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        let denied: BTreeSet<String> = self.denied.union(&other.denied).cloned().collect();
+        let allowed =
+            self.allowed.union(&other.allowed).filter(|host| !denied.contains(*host)).cloned().collect();
+        Self { allowed, denied }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::NetworkHosts;
     use crate::rules_file::load;
     use crate::{Limits, Policy};
+
+    #[test]
+    fn no_beats_yes_between_authorities() {
+        let hosts = |allowed: &[&str], denied: &[&str]| {
+            let set = |hosts: &[&str]| hosts.iter().map(|host| (*host).to_owned()).collect::<BTreeSet<_>>();
+            NetworkHosts { allowed: set(allowed), denied: set(denied) }
+        };
+        let (one, other) = (hosts(&["a", "b"], &["c"]), hosts(&["c", "d"], &["a"]));
+        let expect = hosts(&["b", "d"], &["a", "c"]);
+        assert_eq!(one.clone().join(other.clone()), expect);
+        assert_eq!(other.join(one), expect);
+    }
 
     #[test]
     fn the_last_writer_wins() {

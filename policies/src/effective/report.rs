@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use execpolicy::NetworkHosts;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
@@ -131,7 +132,8 @@ impl ValueLine {
 impl Report {
     /// Describes a policy and the rules that were loaded with it.
     pub fn new(policy: &EffectivePolicy, rules: &LayeredRules) -> Self {
-        let effective = effective(policy);
+        let mut effective = effective(policy);
+        effective.insert("network_rules".to_owned(), network_rules(rules));
         let mut requirements = requirements(policy);
         for (key, _) in effective.iter().filter(|(_, line)| line.requirement.is_some()) {
             if let Some(requirement) = requirements.get_mut(requirement_of(key)) {
@@ -238,6 +240,14 @@ fn rule_line(file: &RuleFileReport) -> RuleLine {
         RuleFileState::Broken { error, location: _, help: _ } => ("broken", 0, 0, Some(error.clone())),
     };
     RuleLine { path: crate::display::escape(&file.path), layer, state, rules, ignored, problem }
+}
+
+/// What network rules of all layers come to.
+fn network_rules(rules: &LayeredRules) -> ValueLine {
+    let NetworkHosts { allowed, denied } = &rules.hosts;
+    let line = ValueLine::new(json!({ "allowed": allowed, "denied": denied }), &ValueOrigin::Default, None);
+    let nothing = allowed.is_empty() && denied.is_empty();
+    if nothing { line } else { ValueLine { origin: "rule files".to_owned(), ..line } }
 }
 
 /// All effective values by key.

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use execpolicy::{Dropped, MissingRules, Origin, Policy, RuleSet};
+use execpolicy::rule::NetworkRule;
+use execpolicy::{Dropped, MissingRules, NetworkHosts, Origin, Policy, RuleSet};
 
 use super::file::{self, RulesError};
 use super::folder::{self, Links, RuleFolderError};
@@ -57,6 +58,9 @@ pub struct RuleFolder {
 pub struct LayeredRules {
     /// The rules. What requirements add is the caller's to add.
     pub policy: Policy,
+    /// What network rules come to. Within a layer the last rule about a host holds; what one layer denies, no other
+    /// allows.
+    pub hosts: NetworkHosts,
     /// What became of each file, and of each folder that could not be read, in the order of loading.
     pub files: Vec<RuleFileReport>,
     /// What people should know, one sentence each with its fix, safe to print.
@@ -72,7 +76,11 @@ pub struct LayeredRules {
 /// # Errors
 /// [`LayeredRulesError`], for [`RuleLayer::System`] only. Of other layers broken files are reported and warned of.
 pub fn load_rule_layers(folders: &[RuleFolder]) -> Result<LayeredRules, LayeredRulesError> {
-    let mut loader = Loader { loaded: LayeredRules::default(), budget: Budget::new(PATIENCE, MAX_TOTAL) };
+    let mut loader = Loader {
+        loaded: LayeredRules::default(),
+        network: Vec::new(),
+        budget: Budget::new(PATIENCE, MAX_TOTAL),
+    };
     for folder in folders {
         match &folder.files {
             RuleFiles::Given(files) => {
@@ -83,7 +91,7 @@ pub fn load_rule_layers(folders: &[RuleFolder]) -> Result<LayeredRules, LayeredR
             RuleFiles::In(path) => loader.folder(folder.layer, path)?,
         }
     }
-    Ok(loader.loaded)
+    Ok(loader.finish())
 }
 
 /// What is left for further files.
@@ -112,6 +120,8 @@ impl Budget {
 
 struct Loader {
     loaded: LayeredRules,
+    /// In the order of loading.
+    network: Vec<(RuleLayer, NetworkRule)>,
     budget: Budget,
 }
 
@@ -207,7 +217,18 @@ impl Loader {
             },
         });
         self.loaded.warnings.extend(report::ignored(path, dropped));
+        self.network.extend(rules.network.iter().map(|rule| (layer, rule.clone())));
         self.loaded.policy.add(rules);
+    }
+
+    fn finish(self) -> LayeredRules {
+        let of_layer = |wanted: RuleLayer| {
+            let rules = self.network.iter().filter(|(layer, _)| *layer == wanted);
+            NetworkHosts::compile(rules.map(|(_, rule)| rule))
+        };
+        let layers = [RuleLayer::System, RuleLayer::User, RuleLayer::Project].map(of_layer);
+        let hosts = layers.into_iter().fold(NetworkHosts::default(), NetworkHosts::join);
+        LayeredRules { hosts, ..self.loaded }
     }
 
     fn broken(&mut self, layer: RuleLayer, path: &Path, broken: Broken) {
@@ -243,6 +264,19 @@ mod tests {
     use execpolicy::{ApprovalPolicy, Context, Decision, Placement, Request, Sandboxing, WritableRoots};
 
     use super::*;
+
+    #[test]
+    fn a_denied_host_stays_denied_across_layers() {
+        let home = Home::new(&[
+            ("user/a.rules", b"network_rule('x', 'https', 'deny')\nnetwork_rule('y', 'https', 'deny')\n"),
+            ("user/b.rules", b"network_rule('x', 'https', 'allow')\nnetwork_rule('z', 'https', 'allow')\n"),
+            ("project/p.rules", b"network_rule('z', 'https', 'deny')\nnetwork_rule('y', 'https', 'allow')\n"),
+        ]);
+        let hosts = home.load().hosts;
+        // Of one layer the last rule holds; of the repository only what restricts.
+        assert_eq!(hosts.allowed.into_iter().collect::<Vec<_>>(), ["x"]);
+        assert_eq!(hosts.denied.into_iter().collect::<Vec<_>>(), ["y", "z"]);
+    }
 
     const PUSH: &str = "prefix_rule(['git', 'push'], 'forbidden')\n";
     const GIT: &str = "prefix_rule(['git'])\n";
