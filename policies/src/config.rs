@@ -76,6 +76,9 @@ pub struct Config {
     pub ignored: Vec<IgnoredKeys>,
     /// What the person should know, one sentence each, safe to print.
     pub warnings: Vec<String>,
+    /// The same without the repository's files, if there are any that count. What holds in the end permits no more
+    /// than this would: less to wish for must not get more than a fallback would have given.
+    pub(crate) without_repository: Option<Box<Config>>,
     /// What was merged. Of a repository's file only what narrows.
     layers: Layers,
 }
@@ -181,6 +184,7 @@ impl Config {
             disabled_layers: Vec::new(),
             ignored: Vec::new(),
             warnings: Vec::new(),
+            without_repository: None,
             layers,
         }
     }

@@ -69,6 +69,18 @@ pub(crate) fn load(low: Vec<Layer>, high: Vec<Layer>, bases: Bases<'_>) -> Resul
         }
     }
     let Heard { mut layers, also, profiles, ignored, warnings: narrowed, disabled } = heard;
+    let is_heard = layers.iter().any(|layer| layer.source.is_project());
+    let without_repository = if is_heard {
+        let mut config = merge(own, bases)?;
+        config.project.clone_from(&project);
+        // They may still be named by the person, and choose nothing.
+        let unchosen =
+            |profile: &ProjectProfile| ProjectProfile { default_permissions: None, ..profile.clone() };
+        config.project_profiles = profiles.iter().map(unchosen).collect();
+        Some(Box::new(config))
+    } else {
+        None
+    };
     high.into_iter().for_each(|layer| layers.push(layer));
     warnings.extend(narrowed);
     let mut config = merge(layers, bases)?;
@@ -82,6 +94,7 @@ pub(crate) fn load(low: Vec<Layer>, high: Vec<Layer>, bases: Bases<'_>) -> Resul
     config.disabled_layers = disabled;
     config.ignored = ignored;
     config.warnings = warnings;
+    config.without_repository = without_repository;
     Ok(config)
 }
 

@@ -219,20 +219,6 @@ impl Selection<'_> {
         })
     }
 
-    /// What both permit, under our name.
-    pub(crate) fn narrowed(&self, ours: ResolvedProfile, theirs: &ResolvedProfile) -> ResolvedProfile {
-        // Where symlinks lead is asked first, so that a place is compared with what is permitted there.
-        let cwd = without_symlinks(&self.request.cwd);
-        let tmpdir = self.request.tmpdir.as_ref().map(without_symlinks);
-        let places = Places { cwd: &cwd, tmpdir: tmpdir.as_ref() };
-        let network = narrow_network(&ours.network, &theirs.network);
-        let mut profile = narrow(&ours.profile, &theirs.profile, places);
-        if !network.is_enabled() && profile.network().is_enabled() {
-            profile = without_network(profile);
-        }
-        ResolvedProfile { name: ours.name, profile, network, warnings: ours.warnings }
-    }
-
     /// A profile as the repository sees it.
     fn resolve_theirs(&self, name: &str, project: &ProjectProfile) -> Result<ResolvedProfile, SelectError> {
         let cwd = without_symlinks(&self.request.cwd);
@@ -279,10 +265,10 @@ impl Selection<'_> {
             project.layer.source,
             escape_short(&base.name)
         );
-        let mut narrowed = self.narrowed(base, &theirs);
-        name.clone_into(&mut narrowed.name);
-        narrowed.warnings.push(warning);
-        Ok(narrowed)
+        let mut profile = narrowed(self.request, base, &theirs);
+        name.clone_into(&mut profile.name);
+        profile.warnings.push(warning);
+        Ok(profile)
     }
 
     /// Narrows by `default_permissions` of each of the repository's files, and by its mode where ours is a
@@ -305,7 +291,7 @@ impl Selection<'_> {
         Ok(selected)
     }
 
-    /// As [`Self::narrowed`], with a warning where that changes something.
+    /// As [`narrowed`], with a warning where that changes something.
     fn narrowed_with_notice(
         &self,
         selected: ResolvedProfile,
@@ -313,17 +299,17 @@ impl Selection<'_> {
         location: Option<Location>,
     ) -> ResolvedProfile {
         let (before, network) = (selected.profile.clone(), selected.network.clone());
-        let mut narrowed = self.narrowed(selected, theirs);
-        if narrowed.profile != before || narrowed.network != network {
+        let mut profile = narrowed(self.request, selected, theirs);
+        if profile.profile != before || profile.network != network {
             let warning = format!(
                 "{}the repository limits the profile `{}` to what `{}` permits too",
                 Location::prefix(location.as_ref()),
-                escape_short(&narrowed.name),
+                escape_short(&profile.name),
                 escape_short(&theirs.name)
             );
-            narrowed.warnings.push(warning);
+            profile.warnings.push(warning);
         }
-        narrowed
+        profile
     }
 
     /// A mode that was typed for a session, but does not count there beside `default_permissions`.
@@ -349,6 +335,24 @@ impl Selection<'_> {
         };
         ready_made(mode.as_str(), profile)
     }
+}
+
+/// What both permit, under our name.
+pub(crate) fn narrowed(
+    request: &SessionRequest,
+    ours: ResolvedProfile,
+    theirs: &ResolvedProfile,
+) -> ResolvedProfile {
+    // Where symlinks lead is asked first, so that a place is compared with what is permitted there.
+    let cwd = without_symlinks(&request.cwd);
+    let tmpdir = request.tmpdir.as_ref().map(without_symlinks);
+    let places = Places { cwd: &cwd, tmpdir: tmpdir.as_ref() };
+    let network = narrow_network(&ours.network, &theirs.network);
+    let mut profile = narrow(&ours.profile, &theirs.profile, places);
+    if !network.is_enabled() && profile.network().is_enabled() {
+        profile = without_network(profile);
+    }
+    ResolvedProfile { name: ours.name, profile, network, warnings: ours.warnings }
 }
 
 /// A profile that needs no definitions.

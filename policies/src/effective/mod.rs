@@ -69,6 +69,50 @@ impl EffectivePolicy {
     /// profile grants what is never readable, and when `never` would leave a session that can neither write nor
     /// ask.
     pub fn resolve(
+        mut config: Config,
+        requirements: Requirements,
+        request: &SessionRequest,
+    ) -> Result<Self, ProfileError> {
+        let without_repository = config.without_repository.take();
+        let policy = Self::of(config, requirements.clone(), request)?;
+        match without_repository {
+            None => Ok(policy),
+            Some(config) => Ok(policy.within(Self::of(*config, requirements, request)?, request)),
+        }
+    }
+
+    /// What permits no more than either. A repository that asks for less than its person could come by more than
+    /// the person would: what the person chose may have to give way to something narrower still (I10).
+    fn within(self, limit: Self, request: &SessionRequest) -> Self {
+        let mut warnings = self.warnings;
+        warnings
+            .extend(limit.warnings.into_iter().filter(|told| !warnings.contains(told)).collect::<Vec<_>>());
+        let mcp_servers = self.mcp_servers.into_iter().map(|(name, server)| {
+            let limit = limit.mcp_servers.get(&name).filter(|limit| !limit.is_enabled());
+            let server = limit.cloned().unwrap_or(server);
+            (name, server)
+        });
+        let narrows = |ours: ApprovalPolicy, limit: ApprovalPolicy| limit.narrows_to(ours);
+        Self {
+            approval_policy: self
+                .approval_policy
+                .unless_wider(limit.approval_policy, |ours, limit| narrows(*ours, *limit)),
+            approvals_reviewer: self
+                .approvals_reviewer
+                .unless_wider(limit.approvals_reviewer, |ours, _| *ours == ApprovalsReviewer::User),
+            profile: self.profile.within(limit.profile, request),
+            web_search: self.web_search.unless_wider(limit.web_search, |ours, limit| ours <= limit),
+            allow_login_shell: self.allow_login_shell.unless_wider(limit.allow_login_shell, |ours, _| !ours),
+            features: self.features,
+            mcp_servers: mcp_servers.collect(),
+            config: self.config,
+            requirements: self.requirements,
+            warnings,
+        }
+    }
+
+    /// As [`Self::resolve`], for a configuration as it is.
+    fn of(
         config: Config,
         requirements: Requirements,
         request: &SessionRequest,

@@ -18,7 +18,7 @@ use crate::mode::SandboxMode;
 use crate::profile::{FileSystemPolicy, PermissionProfile};
 use crate::requirements::{RequirementSource, Requirements, SandboxModeLimit};
 use crate::resolve::ResolvedProfile;
-use crate::select::{Asked, Choice, SelectError, Selection, SessionRequest};
+use crate::select::{Asked, Choice, SelectError, Selection, SessionRequest, narrowed};
 
 /// The profile that holds.
 #[derive(Clone, Debug)]
@@ -79,6 +79,19 @@ impl ProfileError {
 }
 
 impl EffectiveProfile {
+    /// What this and `limit` permit. Who decided is who said the narrower.
+    pub(crate) fn within(self, limit: Self, request: &SessionRequest) -> Self {
+        if self.resolved.profile == limit.resolved.profile && self.resolved.network == limit.resolved.network
+        {
+            return self;
+        }
+        let resolved = narrowed(request, limit.resolved, &self.resolved);
+        let is_ours = resolved.profile == self.resolved.profile;
+        let (origin, configured) =
+            if is_ours { (self.origin, self.configured) } else { (limit.origin, limit.configured) };
+        Self { class: class(&resolved.profile), resolved, origin, configured, limit: self.limit }
+    }
+
     /// The places that are writable by name, as far as they are known before the run.
     pub fn writable_paths(&self) -> Vec<PathBuf> {
         let PermissionProfile::Managed { file_system: FileSystemPolicy::Restricted { entries, .. }, .. } =
@@ -118,7 +131,10 @@ pub(crate) fn effective_profile(
             warnings.push(disallowed("permission_profile", &required, &rejection));
         }
         replaced = Some(limit.modes().map(|modes| modes.source.clone()).unwrap_or_default());
-        chosen = selection.resolve(BuiltIn::ReadOnly.name(), None)?;
+        // A fallback takes away, too: what the chosen profile does not let read stays so.
+        let read_only = selection.resolve(BuiltIn::ReadOnly.name(), None)?;
+        chosen =
+            ResolvedProfile { network: read_only.network.clone(), ..narrowed(request, read_only, &chosen) };
     }
     limit.admits_grants(&chosen.profile).map_err(Box::new)?;
     chosen.profile = limit.apply_to(chosen.profile);
@@ -194,5 +210,5 @@ fn within_catalogue(
             escape_short(default)
         ));
     }
-    Ok((selection.narrowed(managed, &chosen), Some(source)))
+    Ok((narrowed(selection.request, managed, &chosen), Some(source)))
 }

@@ -82,6 +82,15 @@ impl<T: Clone + 'static> Setting<T> {
         Self { value, origin: ValueOrigin::Required(source.clone()), configured }
     }
 
+    /// This setting if it is the same as `limit` or narrower, else `limit`.
+    pub(crate) fn unless_wider(self, limit: Self, is_narrower: impl Fn(&T, &T) -> bool) -> Self
+    where
+        T: PartialEq,
+    {
+        let keep = self.get() == limit.get() || is_narrower(self.get(), limit.get());
+        if keep { self } else { limit }
+    }
+
     /// The value.
     pub fn get(&self) -> &T {
         self.value.value()
