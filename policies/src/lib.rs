@@ -25,7 +25,7 @@
 //! - From layers to configuration: [`config`], `loading`, [`project`], [`narrowing`], [`narrow_profile`], `narrow_rows`,
 //!   [`mod@narrow_network`]
 //! - Configuration: [`config_file`], [`config_error`], [`layers`], [`overrides`], [`keys`],
-//!   [`location`], [`expand`], `settings`, `reader`, `toml_text`
+//!   [`location`], [`expand`], `settings`, `reader`, `toml_text`, `toml_json`
 //! - From definition to profile: [`definition`], [`network`], [`builtin`], [`mode`], `target`, `lineage`,
 //!   [`mod@resolve`], [`resolve_error`],
 //!   [`select`]
@@ -79,6 +79,7 @@ pub mod subpath;
 mod target;
 #[cfg(test)]
 mod test_dir;
+mod toml_json;
 mod toml_text;
 pub mod web_search;
 pub mod wildcard;

@@ -18,6 +18,7 @@ use crate::location::Anchor;
 use crate::project::Trust;
 use crate::requirements::described::{Described, united};
 use crate::rules::{LayeredRules, RuleFileReport, RuleFileState, RuleLayer};
+use crate::toml_json::to_json;
 
 /// Everything that was loaded, what came out, and who decided it.
 #[derive(Clone, Debug, Serialize)]
@@ -359,21 +360,6 @@ fn requirements(policy: &EffectivePolicy) -> BTreeMap<String, RequirementLine> {
             (key, RequirementLine { value, source: source.to_string(), changed: Vec::new() })
         })
         .collect()
-}
-
-/// A TOML value as JSON; dates become text.
-pub(crate) fn to_json(value: &toml::Value) -> Json {
-    match value {
-        toml::Value::Datetime(date) => json!(date.to_string()),
-        toml::Value::Array(list) => list.iter().map(to_json).collect(),
-        toml::Value::Table(table) => {
-            Json::Object(table.iter().map(|(key, value)| (key.clone(), to_json(value))).collect())
-        }
-        toml::Value::String(_)
-        | toml::Value::Integer(_)
-        | toml::Value::Float(_)
-        | toml::Value::Boolean(_) => json!(value),
-    }
 }
 
 impl fmt::Display for Report {

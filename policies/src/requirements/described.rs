@@ -7,13 +7,23 @@ use serde_json::{Map, Value as Json, json};
 use crate::display::escape_short;
 use crate::network::NetworkRule;
 use crate::requirements::{NetworkRequirement, RequirementSource, Requirements, Sourced};
+use crate::toml_json::to_json;
+
+/// Keys that are only said to be set: reports get pasted into tickets, and these may hold credentials or long texts.
+const HIDDEN: [&str; 5] = [
+    "additional_developer_instructions",
+    "config_server",
+    "guardian_extra_policy",
+    "guardian_policy_config",
+    "otel",
+];
 
 /// One requirement that is set.
 #[derive(Clone, Debug)]
 pub struct Described {
     /// Its key.
     pub key: String,
-    /// What it says; a table of rules or hooks only says how many there are.
+    /// What it says; of rules only how many there are, and of what may be secret only that it is there.
     pub value: Json,
     /// Who says so.
     pub source: RequirementSource,
@@ -77,7 +87,9 @@ impl Requirements {
             add(&key.to_string(), json!(exact.value), exact.source.clone());
         }
         for (key, other) in &self.others {
-            add(key, json!("configured"), other.source.clone());
+            let value =
+                if HIDDEN.contains(&key.as_str()) { json!("configured") } else { to_json(&other.value) };
+            add(key, value, other.source.clone());
         }
         all
     }
