@@ -52,8 +52,9 @@ pub fn lint(text: &RequirementsText, context: RequirementsContext<'_>) -> Vec<Re
                 remarks.surprises(&table, &layer);
             }
             if problems.is_empty() {
-                let merged = merge(vec![layer]).and_then(|mut merged| merged.check_catalogue());
-                merged.unwrap_or_else(|error| remarks.error(&error));
+                let together =
+                    merge(vec![layer]).map_or_else(|error| vec![error], |it| it.catalogue_problems());
+                together.iter().take(MAX_REMARKS).for_each(|problem| remarks.error(problem));
             }
         }
     }
