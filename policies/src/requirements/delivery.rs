@@ -11,19 +11,12 @@ use std::path::{Path, PathBuf};
 use minisign_verify::{PublicKey, Signature};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use serde::Deserialize as _;
 use sha2::{Digest as _, Sha256};
 
 use self::index::{Index, IndexEntry};
 use super::managed::{ManagedError, ManagedLayer, ManagedSource};
-use super::text::Delivery;
-use crate::admin::{self, AdminError, AdminFile, AdminFolder};
-use crate::display::{escape_message, escape_short};
-use crate::keys::KeyPath;
-use crate::layers::LayerSource;
-use crate::location::{Anchor, Location, Position};
+use crate::admin::{self, AdminError, AdminFolder};
 use crate::path::AbsolutePath;
-use crate::toml_text::parse_table;
 
 pub use error::{DeliveryError, SignatureProblem};
 
@@ -35,12 +28,6 @@ const SIGNATURE: &str = "index.toml.minisig";
 
 /// What the names of layers end in.
 const SUFFIX: &str = ".toml";
-
-/// The table of the system file that names a folder.
-const TABLE: &str = "delivery";
-
-/// The keys of that table.
-const TABLE_KEYS: [&str; 2] = ["folder", "public_keys"];
 
 /// The most layers that an index may list.
 const MAX_LAYERS: usize = 256;
@@ -100,41 +87,9 @@ impl FileDrop {
         if public_keys.is_empty() {
             return Err(DeliveryError::NoKey { folder: folder.into_path_buf() });
         }
-        let parse = |key: &String| {
-            PublicKey::from_base64(key.trim()).map_err(|_| DeliveryError::Key { key: key.clone() })
-        };
-        let keys = public_keys.iter().map(parse).collect::<Result<_, _>>()?;
+        let keys = public_keys.iter().map(|key| public_key(key)).collect::<Result<_, _>>()?;
         let name = folder.as_path().to_string_lossy().into_owned();
         Ok(Self { name, trust: Trust::Signature { folder, keys } })
-    }
-
-    /// The folder that `[delivery]` of the system file names; `None` without such a table.
-    ///
-    /// Only this table is read here. A text that is not TOML has none, and is refused when its requirements are
-    /// read.
-    ///
-    /// # Errors
-    /// [`DeliveryError::Table`] when the table is not as it has to be, and those of [`Self::signed`].
-    pub fn named_by(file: &AdminFile) -> Result<Option<Self>, DeliveryError> {
-        let Ok(mut document) = parse_table(&file.text) else { return Ok(None) };
-        let Some(table) = document.remove(TABLE) else { return Ok(None) };
-        let invalid = |problem| DeliveryError::Table {
-            location: Box::new(Location {
-                source: LayerSource::RequirementsFile(file.path.clone()),
-                position: Position::of_key(&file.text, &KeyPath::new([TABLE]), Anchor::Key),
-            }),
-            problem,
-        };
-        // An option that is not known here could be one that demands more.
-        let is_unknown = |key: &&String| !TABLE_KEYS.contains(&key.as_str());
-        if let Some(key) = table.as_table().and_then(|table| table.keys().find(is_unknown)) {
-            return Err(invalid(format!("has an unknown key `{}`", escape_short(key))));
-        }
-        let delivery = Delivery::deserialize(table)
-            .map_err(|error| invalid(format!("is invalid: {}", escape_message(error.message()))))?;
-        let folder = AbsolutePath::parse(&delivery.folder)
-            .map_err(|error| invalid(format!("has a bad folder: {error}")))?;
-        Self::signed(folder, &delivery.public_keys).map(Some)
     }
 }
 
@@ -152,6 +107,11 @@ impl ManagedSource for FileDrop {
             Trust::Signature { folder, keys } => Ok(read_signed(folder.as_path(), keys)?),
         }
     }
+}
+
+/// Reads a key as a `.pub` file of minisign has it in its second line.
+pub(super) fn public_key(key: &str) -> Result<PublicKey, DeliveryError> {
+    PublicKey::from_base64(key.trim()).map_err(|_| DeliveryError::Key { key: key.to_owned() })
 }
 
 /// Reads a folder of signed layers.

@@ -204,13 +204,15 @@ impl UnknownKey {
     }
 }
 
-/// All keys of a layer that have no meaning, those of `rules` apart.
+/// All keys of a layer that have no meaning, those of `rules` and `delivery` apart.
 pub(crate) fn unknown_keys(table: &Table) -> Vec<UnknownKey> {
     let mut unknown = Vec::new();
     let shape = &REQUIREMENTS;
     if let Shape::Table { keys, others } = shape {
         look_through(table, keys, *others, &Place::default(), &mut unknown);
     }
+    // Those of `delivery` are errors where it is read.
+    unknown.retain(|unknown| unknown.key.parts().first().is_none_or(|part| part != "delivery"));
     unknown
 }
 

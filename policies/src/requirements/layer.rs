@@ -4,8 +4,9 @@ use execpolicy::RuleSet;
 use execpolicy::requirements_rules::from_toml;
 use toml::Table;
 
+use crate::keys::KeyPath;
 use crate::layers::LayerSource;
-use crate::location::{Location, Position};
+use crate::location::{Anchor, Location, Position};
 use crate::reader::TableNode;
 use crate::requirements::RequirementsContext;
 use crate::requirements::delivery_table;
@@ -27,6 +28,8 @@ pub(crate) struct RequirementsLayer {
     pub(crate) rules: Option<RuleSet>,
     /// Keys without a meaning, with whether they are errors left open.
     pub(crate) unknown: Vec<UnknownKey>,
+    /// What the administrator should know besides, one sentence each, safe to print.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The text as TOML.
@@ -54,8 +57,13 @@ impl RequirementsLayer {
     ) -> Result<(Self, Vec<RequirementsError>), RequirementsError> {
         let table = parse(text)?;
         let base = Base { folder: &text.folder, home: context.home };
-        let mut layer =
-            Self { source: text.source.clone(), values: Values::default(), rules: None, unknown: Vec::new() };
+        let mut layer = Self {
+            source: text.source.clone(),
+            values: Values::default(),
+            rules: None,
+            unknown: Vec::new(),
+            warnings: Vec::new(),
+        };
         let in_text = |mismatch| RequirementsError::in_text(text, mismatch);
         if is_legacy(&text.source) {
             let (values, problems) = Values::read_legacy(&table, base);
@@ -65,11 +73,12 @@ impl RequirementsLayer {
         let (values, mut problems) = Values::read(&table, base, context.hostname);
         layer.values = values;
         let top = TableNode::top(&table);
-        problems.extend(
-            top.get("delivery").and_then(|node| delivery_table::check_source(&node, &text.source).err()),
-        );
+        let misplaced = top.get("delivery").and_then(|node| delivery_table::check_source(&node, text).err());
+        // Before what is wrong with the table, which is to go anyway.
+        problems.splice(0..0, misplaced);
         let mut problems: Vec<_> = problems.into_iter().take(most).map(in_text).collect();
         layer.unknown = unknown_keys(&table);
+        layer.warnings.extend(table.contains_key("windows").then(|| no_windows(text)));
         match layer.read_rules(text, &table) {
             Ok(()) => {}
             Err(error) => problems.push(error),
@@ -89,4 +98,11 @@ impl RequirementsLayer {
         self.unknown.extend(read.unknown_keys.into_iter().map(UnknownKey::of_rules));
         Ok(())
     }
+}
+
+/// That limits of another system limit nothing here, though their administrator may count on them.
+fn no_windows(text: &RequirementsText) -> String {
+    let position = Position::of_key(&text.text, &KeyPath::new(["windows"]), Anchor::Key);
+    let location = Location { source: text.source.clone(), position };
+    format!("{location}: `windows` only has an effect on Windows")
 }

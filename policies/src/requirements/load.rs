@@ -4,10 +4,11 @@
 //! required is not known, so nothing less than refusing to start keeps to it.
 
 use super::delivery::{DeliveryError, FileDrop};
+use super::error::RequirementsError;
 use super::managed::{ManagedError, ManagedLayer, ManagedSource};
 use super::managed_config::ManagedConfig;
 use super::mdm::{self, MdmError};
-use super::text::RequirementsText;
+use super::text::{Delivery, RequirementsText};
 use crate::admin::{AdminError, AdminFile, AdminFolder, MAX_ADMIN_BYTES};
 use crate::config_error::ConfigError;
 use crate::display::escape_short;
@@ -20,7 +21,7 @@ use crate::toml_text::parse_table;
 const SYSTEM_FILE: &str = "requirements.toml";
 
 /// The folder in it for requirements in several files.
-const DROP_FOLDER: &str = "requirements.d";
+pub(super) const DROP_FOLDER: &str = "requirements.d";
 
 /// The configuration of the system folder, the lowest layer.
 const SYSTEM_CONFIG: &str = "config.toml";
@@ -50,6 +51,9 @@ pub enum SourceError {
     /// A file of the administrator.
     #[error(transparent)]
     Admin(#[from] AdminError),
+    /// Invalid: what the system file says of a further source.
+    #[error(transparent)]
+    Requirements(#[from] RequirementsError),
     /// A folder of signed files that the system file names wrongly.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
@@ -85,6 +89,7 @@ impl SourceError {
     pub fn help(&self) -> String {
         match self {
             Self::Admin(error) => error.help(),
+            Self::Requirements(error) => error.help(),
             Self::Delivery(error) => error.help(),
             Self::Mdm(error) => error.help(),
             Self::Managed { source, .. } => source.help(),
@@ -105,13 +110,15 @@ impl SourceError {
 /// [`SourceError`] for the first source that cannot tell what it requires. None is left out.
 pub fn read_texts(sources: &RequirementSources<'_>) -> Result<Vec<RequirementsText>, SourceError> {
     let home = sources.config_home;
-    let system = sources.admin.read(SYSTEM_FILE)?;
-    let delivery = system.as_ref().map(FileDrop::named_by).transpose()?.flatten();
+    let in_file =
+        |AdminFile { path, text: content }| text(LayerSource::RequirementsFile(path), content, home);
+    let system = sources.admin.read(SYSTEM_FILE)?.map(in_file).transpose()?;
+    let delivery = system.as_ref().map(delivery).transpose()?.flatten();
     let dropped = sources.admin.read_all(DROP_FOLDER, ".toml")?;
 
-    let mut texts = Vec::new();
-    for AdminFile { path, text: content } in system.into_iter().chain(dropped) {
-        texts.push(text(LayerSource::RequirementsFile(path), content, home)?);
+    let mut texts = Vec::from_iter(system);
+    for file in dropped {
+        texts.push(in_file(file)?);
     }
     if let Some(delivery) = &delivery {
         texts.extend(ask(delivery, home)?);
@@ -137,6 +144,12 @@ pub fn read_texts(sources: &RequirementSources<'_>) -> Result<Vec<RequirementsTe
 pub fn system_config_layer(admin: &AdminFolder) -> Result<Option<Layer>, SourceError> {
     let file = admin.read(SYSTEM_CONFIG)?;
     file.map(|AdminFile { path, text }| layer(LayerSource::SystemFile(path), text)).transpose()
+}
+
+/// The folder that `[delivery]` of the system file names.
+fn delivery(system: &RequirementsText) -> Result<Option<FileDrop>, SourceError> {
+    let Some(Delivery { folder, public_keys }) = Delivery::in_text(system)? else { return Ok(None) };
+    Ok(Some(FileDrop::signed(AbsolutePath::parse(folder)?, &public_keys)?))
 }
 
 /// The layers of a managed source.

@@ -20,7 +20,7 @@ use crate::requirements::{RequirementSource, Requirements, Sourced, hooks};
 pub(crate) fn merge(layers: Vec<RequirementsLayer>) -> Result<Requirements, RequirementsError> {
     let mut merged = Requirements {
         layers: layers.iter().map(|layer| layer.source.clone()).collect(),
-        warnings: layers.iter().filter_map(unknown_warning).collect(),
+        warnings: layers.iter().flat_map(warnings).collect(),
         others: others(&layers)?,
         ..Requirements::default()
     };
@@ -216,6 +216,11 @@ fn unite_models(merged: &mut Table, layers: &[RequirementsLayer]) {
     if let (false, Some(Value::Table(review))) = (models.is_empty(), merged.get_mut("auto_review")) {
         review.insert("required_on_models".to_owned(), Value::Array(models));
     }
+}
+
+/// What is to be said of a layer.
+fn warnings(layer: &RequirementsLayer) -> impl Iterator<Item = String> {
+    unknown_warning(layer).into_iter().chain(layer.warnings.iter().cloned())
 }
 
 /// The warning about keys without a meaning.

@@ -20,6 +20,7 @@ pub struct RequirementsText {
 /// `[delivery]`: a folder in which a service of the enterprise drops signed layers. Only the system file may
 /// have it.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields)]
 pub struct Delivery {
     /// Absolute. It has to be there, with a signed `index.toml`.
     pub folder: String,

@@ -242,8 +242,8 @@ impl<'a> Reading<'a> {
     /// `permissions.filesystem`.
     fn deny_read(&self, node: &Node<'_>) -> Result<Vec<EntryPath>, Mismatch> {
         let table = node.table()?;
-        if let Some(key) = PROFILE_KEYS.into_iter().find(|key| table.get(key).is_some()) {
-            let problem = format!("is not a profile, so it cannot have `{key}`: it holds `deny_read`");
+        if let Some(node) = PROFILE_KEYS.into_iter().find_map(|key| table.get(key)) {
+            let problem = "cannot be there: `permissions.filesystem` is not a profile, it holds `deny_read`";
             return Err(node.key_mismatch(problem, "give the profile another name"));
         }
         table.or_default("deny_read", |list| deny_read::read(list, self.base))

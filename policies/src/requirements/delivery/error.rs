@@ -14,14 +14,6 @@ const DELIVER_AGAIN: &str =
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeliveryError {
-    /// Invalid: the table in the system file.
-    #[error("{location}: `delivery` {problem}")]
-    Table {
-        /// Where it stands.
-        location: Box<Location>,
-        /// What is wrong, after the key.
-        problem: String,
-    },
     /// Invalid: not a key.
     #[error("the delivery key `{}` is not a public key of minisign", escape_short(key))]
     Key {
@@ -95,9 +87,6 @@ impl DeliveryError {
     /// The smallest change that helps.
     pub fn help(&self) -> String {
         let help = match self {
-            Self::Table { .. } => {
-                "write `folder = \"/ABSOLUTE/PATH\"` and `public_keys = [\"RW…\"]`, and nothing else"
-            }
             Self::Key { .. } => "give the second line of the file that `minisign -G` wrote with `-p`",
             Self::NoKey { .. } => "list at least one key in `public_keys`, or remove `[delivery]`",
             Self::File(error @ AdminError::Read { .. }) => return error.help(),

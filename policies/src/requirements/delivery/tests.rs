@@ -169,36 +169,6 @@ fn keys_are_checked_at_once() {
 }
 
 #[test]
-fn the_system_file_names_the_folder() {
-    let key = key(KEY);
-    let named = |text: &str| {
-        let file = AdminFile { path: "/etc/codex/requirements.toml".into(), text: text.to_owned() };
-        FileDrop::named_by(&file).map_err(|error| error.to_string())
-    };
-    let drop = named(&format!("a = 1\n[delivery]\nfolder = '/d'\npublic_keys = ['{key}']")).unwrap().unwrap();
-    assert_eq!(drop.name(), "/d");
-    for none in ["", "a = 1", "[other.delivery]\nfolder = 1", "not TOML"] {
-        assert!(named(none).unwrap().is_none(), "{none}");
-    }
-    let rows = [
-        ("delivery = true".to_owned(), "/requirements.toml:1:1`: `delivery = true`: `delivery` is invalid: "),
-        ("\n[delivery]\nfolder = '/d'".to_owned(), "missing field `public_keys`"),
-        (format!("[delivery]\npublic_keys = ['{key}']"), "missing field `folder`"),
-        ("[delivery]\nfolder = '/d'\npublic_keys = 'x'".to_owned(), "invalid type"),
-        (format!("[delivery]\nfolder = 'd'\npublic_keys = ['{key}']"), "path `d` is not absolute"),
-        (format!("[delivery]\nfolder = '~/d'\npublic_keys = ['{key}']"), "path `~/d` is not absolute"),
-        (format!("[delivery]\nfolder = '/d'\npublic_keys = ['{key}']\nserial = 1"), "unknown key `serial`"),
-        ("[delivery]\nfolder = '/d'\npublic_keys = []".to_owned(), "has no public key"),
-        ("[delivery]\nfolder = '/d'\npublic_keys = ['x']".to_owned(), "`x` is not a public key"),
-        ("[[delivery]]\nfolder = '/d'\npublic_keys = ['x']".to_owned(), "`delivery` is invalid"),
-    ];
-    for (text, expect) in rows {
-        let error = named(&text).unwrap_err();
-        assert!(error.contains(expect), "{text}: {error}");
-    }
-}
-
-#[test]
 fn a_folder_of_the_administrator_needs_no_signature() {
     let dir = TestDir::new("delivery-owned");
     fs::create_dir(dir.path("drop")).unwrap();

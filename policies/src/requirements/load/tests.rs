@@ -173,15 +173,43 @@ fn a_delivery_cannot_be_deleted() {
     assert_eq!(name, "/nowhere/at/all");
     let expect = "refused the delivered requirements: `/nowhere/at/all` is missing";
     assert_eq!(source.to_string(), expect);
-    system.write("requirements.toml", "delivery = 1");
-    assert!(matches!(system.read(&[], None, None), Err(SourceError::Delivery(DeliveryError::Table { .. }))));
-    // Not TOML, so without a table; whoever reads the requirements refuses it.
-    system.write("requirements.toml", "[delivery");
-    assert_eq!(system.read(&[], None, None).unwrap()[0].text, "[delivery");
-    // Only the system file names a folder.
-    system.write("requirements.toml", "");
+    let key = KEY.lines().nth(1).unwrap();
+    let rows = [
+        ("delivery = true".to_owned(), "field `delivery` must be a table"),
+        (
+            "\n[delivery]\nfolder = '/d'".to_owned(),
+            "/requirements.toml:2:1`: `[delivery]`: field `delivery` has no",
+        ),
+        (format!("[delivery]\npublic_keys = ['{key}']"), "has no `folder`"),
+        ("[delivery]\nfolder = '/d'\npublic_keys = 'x'".to_owned(), "must be a list of strings"),
+        (format!("[delivery]\nfolder = 'd'\npublic_keys = ['{key}']"), "path `d` is not absolute"),
+        (format!("[delivery]\nfolder = '~/d'\npublic_keys = ['{key}']"), "path `~/d` is not absolute"),
+        (
+            format!("[delivery]\nfolder = '/d'\npublic_keys = ['{key}']\nserial = 1"),
+            "`delivery.serial` is not known",
+        ),
+        ("[delivery]\nfolder = '/d'\npublic_keys = []".to_owned(), "`delivery.public_keys` cannot be empty"),
+        ("[delivery]\nfolder = '/d'\npublic_keys = ['x']".to_owned(), "`x` is not a public key"),
+        ("[[delivery]]\nfolder = '/d'\npublic_keys = ['x']".to_owned(), "field `delivery` must be a table"),
+        ("[delivery".to_owned(), "invalid TOML"),
+    ];
+    for (text, expect) in rows {
+        system.write("requirements.toml", &text);
+        let error = system.read(&[], None, None).unwrap_err();
+        assert!(matches!(error, SourceError::Requirements(_)), "{error}");
+        assert!(error.to_string().contains(expect), "{text}: {error}");
+        assert!(!error.help().is_empty());
+    }
+    for none in ["", "a = 1", "[other.delivery]\nfolder = 1"] {
+        system.write("requirements.toml", none);
+        assert_eq!(system.read(&[], None, None).unwrap().len(), 1, "{none}");
+    }
+    // A file of the drop folder names none: its layers are not asked for, and the table is refused when read.
     system.write("requirements.d/a.toml", "[delivery]\nfolder = '/nowhere'\npublic_keys = []");
-    assert_eq!(system.read(&[], None, None).unwrap().len(), 2);
+    let texts = system.read(&[], None, None).unwrap();
+    assert_eq!(texts.len(), 2);
+    let error = Delivery::in_text(&texts[1]).unwrap_err().to_string();
+    assert!(error.contains("may only stand in the requirements file of the system"), "{error}");
 }
 
 #[test]
