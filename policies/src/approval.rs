@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 pub enum ApprovalPolicy {
     /// Ask before every command that no rule allows.
     Untrusted,
-    /// Run inside the sandbox; judged like [`Self::OnRequest`].
+    /// Run inside the sandbox; judged like `on-request`.
     OnFailure,
     /// Run inside the sandbox; ask when the agent wants out of it, or a rule or a danger says so.
     #[default]
     OnRequest,
     /// Ask nothing: what would need a question is refused.
     Never,
-    /// Like [`Self::OnRequest`], where some kinds of question are refused unasked.
+    /// Like `on-request`, where some kinds of question are refused unasked.
     Granular(Granular),
 }
 

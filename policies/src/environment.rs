@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::profile::NetworkAccess;
@@ -22,7 +23,7 @@ const CORE_VARIABLES: [&str; 11] =
 const SECRET_NAMES: [&str; 3] = ["*KEY*", "*SECRET*", "*TOKEN*"];
 
 /// Which variables commands start with.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Inherit {
     /// All of ours.

@@ -25,7 +25,8 @@
 //! - From layers to configuration: [`config`], `loading`, [`project`], [`narrowing`], [`narrow_profile`], `narrow_rows`,
 //!   [`mod@narrow_network`]
 //! - Configuration: [`config_file`], [`config_error`], [`layers`], [`overrides`], [`keys`],
-//!   [`location`], [`expand`], `settings`, `reader`, `toml_text`, `toml_json`
+//!   [`location`], [`expand`], `settings`, `reader`, `toml_text`, `toml_json`, [`mod@config_schema`],
+//!   `schema_document`
 //! - From definition to profile: [`definition`], [`network`], [`builtin`], [`mode`], `target`, `lineage`,
 //!   [`mod@resolve`], [`resolve_error`],
 //!   [`select`]
@@ -38,6 +39,7 @@ pub mod builtin;
 pub mod config;
 pub mod config_error;
 pub mod config_file;
+pub mod config_schema;
 pub mod constrained;
 pub mod definition;
 pub mod display;
@@ -72,6 +74,7 @@ pub mod requirements;
 pub mod resolve;
 pub mod resolve_error;
 pub mod rules;
+mod schema_document;
 pub mod select;
 mod settings;
 pub mod state;
@@ -91,6 +94,7 @@ pub use approval::{ApprovalPolicy, ApprovalsReviewer, Granular};
 pub use builtin::BuiltIn;
 pub use config::{Config, ConfigSources, codex_home};
 pub use config_error::{ConfigError, InvalidValue};
+pub use config_schema::{ConfigToml, config_schema};
 pub use constrained::{Constrained, Rejection};
 pub use definition::{EntryDefinition, ProfileDefinition};
 pub use display::escape;

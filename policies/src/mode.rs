@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 /// A ready-made profile by its everyday name.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
 pub enum SandboxMode {
     /// Everything readable, nothing writable, no network.
     ReadOnly,

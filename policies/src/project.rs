@@ -10,6 +10,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use crate::config_error::ConfigError;
 use crate::config_file::{MAX_CONFIG_BYTES, read_project_layer};
 use crate::expand::expand_home;
@@ -25,7 +28,8 @@ const DEFAULT_MARKER: &str = ".git";
 pub const MAX_PROJECT_FILES: usize = 32;
 
 /// `trust_level`.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
 pub enum TrustLevel {
     /// Its config files are heard.
     Trusted,

@@ -54,7 +54,7 @@ pub use managed_config::ManagedConfig;
 pub use mcp::{Matcher, McpIdentity};
 pub use mdm::{MdmError, MdmProblem};
 pub use network::NetworkRequirement;
-pub use schema::RequirementsToml;
+pub use schema::{RequirementsToml, requirements_schema};
 pub use source::{RequirementSource, Sourced};
 pub use text::{Delivery, RequirementsText};
 

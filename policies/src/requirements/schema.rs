@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::approval::{ApprovalPolicy, ApprovalsReviewer};
 use crate::requirements::limits::{Residency, SandboxModeLimit};
 use crate::requirements::text::Delivery;
+use crate::schema_document;
 use crate::web_search::WebSearchMode;
 
 /// What is kept as written.
@@ -435,6 +436,11 @@ pub struct WindowsToml {
     pub require_mxc: Option<bool>,
 }
 
+/// The JSON Schema of `requirements.toml`.
+pub fn requirements_schema() -> serde_json::Value {
+    schema_document::document::<RequirementsToml>()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
@@ -498,7 +504,7 @@ mod tests {
 
     /// All keys, with the schema and the list of known keys compared on the way.
     fn all_keys() -> Vec<Vec<String>> {
-        let schema = schemars::schema_for!(RequirementsToml).to_value();
+        let schema = requirements_schema();
         let mut keys = Vec::new();
         compare(&schema, &schema, &REQUIREMENTS, &[], &mut keys);
         keys
@@ -566,7 +572,7 @@ mod tests {
             }
         }
         let mut found = Vec::new();
-        undescribed(&schemars::schema_for!(RequirementsToml).to_value(), "", &mut found);
+        undescribed(&requirements_schema(), "", &mut found);
         assert!(found.is_empty(), "{found:?}");
     }
 }
