@@ -239,6 +239,21 @@ mod tests {
         assert_eq!(schema.get("additionalProperties"), None, "the file configures much else");
     }
 
+    /// One reader reads profiles of both files, so keys that one schema has, the other must have.
+    #[test]
+    fn profiles_have_the_keys_that_they_have_in_requirements() {
+        let (here, there) = (config_schema(), crate::requirements::schema::requirements_schema());
+        let keys = |schema: &Json, name: &str| -> BTreeSet<String> {
+            schema["$defs"][name]["properties"].as_object().unwrap().keys().cloned().collect()
+        };
+        for (config, required) in
+            [("ProfileConfigToml", "ProfileToml"), ("NetworkConfigToml", "ProfileNetworkToml")]
+        {
+            assert_eq!(keys(&here, config), keys(&there, required), "{config}");
+        }
+        assert_eq!(here["$defs"]["Granular"], there["$defs"]["Granular"]);
+    }
+
     /// All keys of a schema, with `name` for those that people choose.
     fn keys(schema: &Json, root: &Json, place: &[String], found: &mut Vec<Vec<String>>) {
         let below = |name: &str| [place, &[name.to_owned()]].concat();
