@@ -76,12 +76,13 @@ fn prepare(arguments: &SandboxArguments, caller: &Caller, format: Format) -> Res
     let state =
         arguments.sandbox_state_json.as_deref().map(|json| state(json, arguments, caller)).transpose()?;
     let cwd = state.as_ref().map_or_else(|| caller.cwd.clone(), |state| state.cwd.clone());
-    let policy = load(arguments, caller, state)?;
+    let policy = load(arguments, caller, &cwd, state)?;
     for warning in &policy.warnings {
         format.warn(warning);
     }
     let chosen = policy.profile.resolved.profile.clone();
     refuse_network_beyond_fallback(arguments, &policy)?;
+    refuse_widening_the_catalogue(arguments, &policy)?;
     let profile = within_limits(&policy, adjust(arguments, chosen, &cwd)?)?;
     refuse_missing_proxy(&policy, &profile)?;
     let mut environment = child_environment(
@@ -121,6 +122,7 @@ fn state(json: &str, arguments: &SandboxArguments, caller: &Caller) -> Result<Sa
 fn load(
     arguments: &SandboxArguments,
     caller: &Caller,
+    cwd: &AbsolutePath,
     state: Option<SandboxState>,
 ) -> Result<EffectivePolicy, Failure> {
     let obey = match &arguments.permission_profile {
@@ -140,7 +142,7 @@ fn load(
             (None, Some(mode), _) => Some(Asked::Mode(mode)),
             (None, None, state) => state.map(|state| Asked::Given(state.profile)),
         },
-        cwd: caller.cwd.clone(),
+        cwd: cwd.clone(),
         home: caller.home.clone(),
         tmpdir: caller.tmpdir(),
     };
@@ -167,6 +169,32 @@ fn refuse_network_beyond_fallback(
     ))
 }
 
+/// A catalogue says which profiles there are. One of them with more than it has would be another.
+fn refuse_widening_the_catalogue(
+    arguments: &SandboxArguments,
+    policy: &EffectivePolicy,
+) -> Result<(), Failure> {
+    let Some(catalogue) = &policy.requirements.allowed_permission_profiles else { return Ok(()) };
+    let network = arguments.network == Some(true) && !policy.profile.resolved.profile.network().is_enabled();
+    let flag = if !arguments.writable.is_empty() {
+        "--writable"
+    } else if network {
+        "--network on"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(
+        Blame::Refused,
+        format!(
+            "{flag} is not allowed: requirements say which permission profiles there are (set by {})",
+            catalogue.source
+        ),
+        format!(
+            "leave out {flag}, or choose a profile that has it; `codex requirements explain default_permissions` names them"
+        ),
+    ))
+}
+
 /// The profile, if requirements allow it with what the flags added. What was configured falls back; a flag that asks
 /// for more than is allowed is refused, because leaving it out would run another command than was typed.
 fn within_limits(policy: &EffectivePolicy, profile: PermissionProfile) -> Result<PermissionProfile, Failure> {
@@ -178,7 +206,7 @@ fn within_limits(policy: &EffectivePolicy, profile: PermissionProfile) -> Result
     limit
         .admits_grants(&profile)
         .map_err(|denied| Failure::of(Blame::Refused, &denied, ["leave that path out".to_owned()]))?;
-    Ok(limit.apply_to(profile))
+    Ok(profile)
 }
 
 /// Applies `--writable`, `--deny-read` and `--network`.
@@ -236,12 +264,27 @@ fn refuse_missing_proxy(policy: &EffectivePolicy, profile: &PermissionProfile) -
             "run without network, in a profile that has a sandbox",
         ));
     }
+    let network = &policy.profile.resolved.network;
+    if let Some(managed) = policy.requirements.permissions.get(&policy.profile.resolved.name)
+        && !network.limits().is_empty()
+    {
+        let message = format!(
+            "`{}` under `network` of the managed profile `{}` (set by {}) needs a proxy that this release does not have",
+            network.limits().join("`, `"),
+            policies::escape(&policy.profile.resolved.name),
+            managed.source
+        );
+        return Err(Failure::new(Blame::Refused, message, "run in a profile without network"));
+    }
     if policy.has_feature("network_proxy") && !without_sandbox {
-        return Err(Failure::new(
-            Blame::Refused,
-            "the feature `network_proxy` asks for a proxied network, which this release cannot provide",
-            "run without network, or pass `--disable network_proxy` to reach it directly",
-        ));
+        let help = if policy.requirements.features.contains_key("network_proxy") {
+            "run without network; requirements pin the feature"
+        } else {
+            "run without network, or pass `--disable network_proxy` to reach it directly"
+        };
+        let message =
+            "the feature `network_proxy` asks for a proxied network, which this release cannot provide";
+        return Err(Failure::new(Blame::Refused, message, help));
     }
     Ok(())
 }

@@ -39,6 +39,7 @@ pub(crate) fn load(
     obey: Obey,
 ) -> Result<EffectivePolicy, Failure> {
     let hostname = sandbox::probe::hostname();
+    let account_home = sandbox::probe::account_home();
     let config = ConfigSources {
         codex_home: caller.config_home.clone(),
         profile_file: typed.profile_file.map(str::to_owned),
@@ -48,8 +49,16 @@ pub(crate) fn load(
         system: Vec::new(),
         managed: Vec::new(),
     };
-    let sources =
-        PolicySources { admin, managed: &[], mdm: None, legacy_mdm: None, hostname: &hostname, config, obey };
+    let sources = PolicySources {
+        admin,
+        managed: &[],
+        mdm: None,
+        legacy_mdm: None,
+        hostname: &hostname,
+        account_home: account_home.as_ref(),
+        config,
+        obey,
+    };
     Ok(EffectivePolicy::load(sources, request)?)
 }
 

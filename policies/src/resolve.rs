@@ -21,6 +21,10 @@ use crate::profile::{
 use crate::resolve_error::ResolveError;
 use crate::target::{Base, Target, TargetError, unknown_warning};
 
+/// The most places of one profile (I12). Workspace entries count once for each workspace root, so that a short text
+/// could ask for very many.
+pub const MAX_ENTRIES: usize = 10_000;
+
 /// A profile ready to be planned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResolvedProfile {
@@ -110,6 +114,13 @@ impl Merged {
                 .map_err(|error| ResolveError::invalid(key, &error.into()))?;
             for place in &places {
                 check_glob(place, key)?;
+            }
+            if entries.len().saturating_add(places.len()) > MAX_ENTRIES {
+                return Err(ResolveError::Setting {
+                    key: key.clone(),
+                    problem: format!("makes more than {MAX_ENTRIES} places, counted for each workspace root"),
+                    fix: "grant or deny the folders around them instead".to_owned(),
+                });
             }
             let unbounded = self.glob_scan_max_depth.is_none()
                 && places.iter().any(|place| matches!(place, EntryPath::Glob(glob) if glob.is_unbounded()));
@@ -479,5 +490,21 @@ mod tests {
         let resolved = resolved("[permissions.w.filesystem]\n':cwd' = { x = 'write' }\n");
         assert_eq!(rows(&resolved), [":unknown(\":cwd\")/x write"]);
         assert_eq!(resolved.profile.network(), NetworkAccess::Restricted);
+    }
+
+    #[test]
+    fn a_short_text_does_not_make_very_many_places() {
+        let roots: String = (0..200).map(|number| format!("'/r{number}' = true\n")).collect();
+        let scopes =
+            |count: usize| -> String { (0..count).map(|number| format!("'s{number}' = 'read'\n")).collect() };
+        let text = |count| {
+            format!(
+                "[permissions.w.workspace_roots]\n{roots}[permissions.w.filesystem.':workspace_roots']\n{}",
+                scopes(count)
+            )
+        };
+        assert_eq!(rows(&resolved(&text(40))).len(), 40 * 201);
+        let text = error(&text(200)).to_string();
+        assert!(text.contains("more than 10000 places"), "{text}");
     }
 }

@@ -88,7 +88,7 @@ fn read(
     hostname: &str,
     home: Option<&AbsolutePath>,
 ) -> Result<Requirements, policies::RequirementsError> {
-    Requirements::from_texts(texts, RequirementsContext { hostname, home })
+    Requirements::from_texts(texts, RequirementsContext { hostname, home, account_home: None })
 }
 
 /// A system file.
@@ -342,7 +342,7 @@ fn a_check_lists_all_that_is_wrong_in_the_order_of_the_file() {
     let text = "allowed_sandbox_modes = ['workspace-write']\nallowed_sandbox_mode = 1\n\
                 default_permissions = 2\n[windows]\nallow_mxc = 'x'\n[rules]\nprefix_rules = []\n\
                 [permissions.a]\nextends = 1\n[permissions.b.filesystem]\n'/x' = 'rw'\n";
-    let remarks = lint(&system(text), RequirementsContext { hostname: "", home: None });
+    let remarks = lint(&system(text), RequirementsContext { hostname: "", home: None, account_home: None });
     let shown: Vec<_> = remarks
         .iter()
         .map(|remark| {
@@ -405,20 +405,25 @@ fn a_check_says_what_is_not_as_it_seems() {
         ),
     ];
     for (text, severity, message, help) in rows {
-        let remarks = lint(&system(text), RequirementsContext { hostname: "", home: Some(&home) });
+        let remarks =
+            lint(&system(text), RequirementsContext { hostname: "", home: Some(&home), account_home: None });
         let [remark] = remarks.as_slice() else { panic!("{text}: {remarks:#?}") };
         assert_eq!(remark.severity, severity, "{text}");
         assert!(remark.message.contains(message) && remark.help.contains(help), "{text}: {remark:#?}");
         assert!(remark.location.position.is_some(), "{text}");
     }
     let catalogue = "[allowed_permission_profiles]\n':workspace' = false\nw = true\n";
-    let remarks = lint(&system(catalogue), RequirementsContext { hostname: "", home: None });
+    let remarks =
+        lint(&system(catalogue), RequirementsContext { hostname: "", home: None, account_home: None });
     let shown: Vec<_> =
         remarks.iter().map(|it| (it.location.position.as_ref().unwrap().line, &it.message)).collect();
     let [(1, default), (3, profile)] = shown.as_slice() else { panic!("{shown:#?}") };
     assert!(default.contains("has no `default_permissions`") && profile.contains("names `w`"), "{shown:#?}");
     let fine = "allowed_sandbox_modes = ['read-only']\nmcp_servers = {}\n[permissions.filesystem]\ndeny_read = ['~/.ssh']";
-    assert_eq!(lint(&system(fine), RequirementsContext { hostname: "", home: Some(&home) }), []);
+    assert_eq!(
+        lint(&system(fine), RequirementsContext { hostname: "", home: Some(&home), account_home: None }),
+        []
+    );
 }
 
 /// Large texts made to be slow are read or refused in a moment. Callers let in eight times as much.
@@ -461,7 +466,7 @@ fn large_texts_take_a_moment() {
         ),
     ];
     let home = AbsolutePath::parse("/home/u").unwrap();
-    let context = RequirementsContext { hostname: &"a".repeat(64), home: Some(&home) };
+    let context = RequirementsContext { hostname: &"a".repeat(64), home: Some(&home), account_home: None };
     for text in texts {
         let started = std::time::Instant::now();
         let layers =

@@ -5,10 +5,11 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use policies::NetworkAccess;
+use policies::{AbsolutePath, NetworkAccess};
 use rustix::process::WaitOptions;
 use serde::Serialize;
 
@@ -208,6 +209,21 @@ fn try_user_namespace() -> io::Result<()> {
         Some(errno) => Err(io::Error::from_raw_os_error(errno)),
         None => Err(io::Error::other("the trial was killed")),
     }
+}
+
+/// The home directory of our user, as `/etc/passwd` has it; `None` for a user who is not in it. passwd(5). It is read
+/// by hand because the resolver of a static libc needs modules that are not there.
+pub fn account_home() -> Option<AbsolutePath> {
+    let users = std::fs::read("/etc/passwd").ok()?;
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let home = users.split(|byte| *byte == b'\n').find_map(|line| {
+        let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
+        match fields.as_slice() {
+            [_, _, id, _, _, home, ..] if *id == uid.as_bytes() => Some(*home),
+            _ => None,
+        }
+    })?;
+    AbsolutePath::parse(Path::new(OsStr::from_bytes(home))).ok()
 }
 
 /// The name of this machine, as the kernel has it. uname(2), `nodename`.

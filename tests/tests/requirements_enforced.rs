@@ -24,6 +24,8 @@ tests::on_every_backend_and_user!(
     a_refused_mode_becomes_read_only,
     a_refused_profile_becomes_the_required_one,
     a_flag_that_leaves_the_requirements_is_refused,
+    a_flag_does_not_widen_a_profile_of_the_catalogue,
+    a_fallback_keeps_what_the_person_hides,
     a_named_profile_is_bound_only_when_asked_for,
     a_managed_profile_is_enforced,
     the_legacy_file_is_enforced,
@@ -314,6 +316,38 @@ fn a_flag_that_leaves_the_requirements_is_refused(backend: Backend, place: &mut 
     let narrow = &["--network", "off", "--deny-read", "/etc/hostname"][..];
     let _ran = run(place, &system, backend, narrow, "true")?.success()?;
     Ok(())
+}
+
+fn a_flag_does_not_widen_a_profile_of_the_catalogue(backend: Backend, place: &mut Place) -> Result<()> {
+    let out = place.out().display().to_string();
+    let system = SystemFolder::new()?;
+    let writable = &["--writable", &out][..];
+    let networked = &["--network", "on"][..];
+    for flags in [writable, networked] {
+        let _ran = run(place, &system, backend, flags, "true")?.success()?;
+    }
+    let catalogue =
+        "default_permissions = \":read-only\"\n[allowed_permission_profiles]\n\":read-only\" = true\n";
+    let _path = system.requires(catalogue)?;
+    let finished = run(place, &system, backend, writable, ": > marker")?;
+    refused(place, &finished, &[126], &["--writable", "requirements.toml"])?;
+    let finished = run(place, &system, backend, networked, ": > marker")?;
+    refused(place, &finished, &[126], &["--network on", "requirements.toml"])?;
+    let _ran = run(place, &system, backend, &["--deny-read", "/etc/hostname"], "true")?.success()?;
+    Ok(())
+}
+
+fn a_fallback_keeps_what_the_person_hides(backend: Backend, place: &mut Place) -> Result<()> {
+    let secret = put(place, "secret.txt", SECRET)?;
+    let open = put(place, "open.txt", SECRET)?;
+    let profile = format!("[permissions.mine.filesystem]\n\":root\" = \"write\"\n\"{secret}\" = \"deny\"\n");
+    configure(place, &format!("default_permissions = \"mine\"\n{profile}"))?;
+    let system = SystemFolder::new()?;
+    hidden(&run(place, &system, backend, &[], &format!("cat {secret}"))?)?;
+    let _path = system.requires("allowed_sandbox_modes = [\"read-only\"]\n")?;
+    hidden(&run(place, &system, backend, &[], &format!("cat {secret}"))?)?;
+    read(run(place, &system, backend, &[], &format!("cat {open}"))?)?;
+    fell_back(place, &run(place, &system, backend, &[], ": > marker")?, &["mine"])
 }
 
 fn a_named_profile_is_bound_only_when_asked_for(backend: Backend, place: &mut Place) -> Result<()> {

@@ -16,8 +16,12 @@ use crate::report::{Failure, print, print_json, visible_lines};
 /// Prints what is wrong with each file.
 pub(super) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
     let caller = Caller::look_around(None)?;
-    let hostname = sandbox::probe::hostname();
-    let context = RequirementsContext { hostname: &hostname, home: caller.home.as_ref() };
+    let (hostname, account_home) = (sandbox::probe::hostname(), sandbox::probe::account_home());
+    let context = RequirementsContext {
+        hostname: &hostname,
+        home: caller.home.as_ref(),
+        account_home: account_home.as_ref(),
+    };
     let mut sound = true;
     let mut results = Vec::new();
     for file in &arguments.files {

@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 
 use crate::approval::{ApprovalPolicy, ApprovalsReviewer};
 use crate::display::escape_short;
-use crate::effective::EffectivePolicy;
 use crate::effective::report::{Report, ValueLine, listed};
+use crate::effective::{EffectivePolicy, ValueOrigin};
 use crate::mode::SandboxMode;
 use crate::requirements::{SandboxModeLimit, Sourced};
 use crate::web_search::WebSearchMode;
@@ -53,6 +53,10 @@ pub enum Choices {
     Except(Vec<String>),
     /// Nothing: this value holds.
     Only(Json),
+    /// Anything, where nothing else requires these values.
+    Pinned(Vec<String>),
+    /// A profile that counts as one of these modes.
+    Within(Vec<String>),
 }
 
 /// A key that nobody knows.
@@ -71,7 +75,7 @@ impl UnknownKey {
 }
 
 /// The keys that can be explained, besides those below tables.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 20] = [
     "approval_policy",
     "approvals_reviewer",
     "sandbox_mode",
@@ -85,6 +89,13 @@ const KEYS: [&str; 13] = [
     "allow_login_shell",
     "enforce_residency",
     "chatgpt_base_url",
+    "check_for_update_on_startup",
+    "cli_auth_credentials_store",
+    "feedback.enabled",
+    "hooks",
+    "log_dir",
+    "model_catalog_json",
+    "sqlite_home",
 ];
 
 /// Explains a key of the configuration, or the requirement that limits it.
@@ -179,14 +190,23 @@ impl Subject {
 
     fn profile(policy: &EffectivePolicy) -> Self {
         let catalogue = policy.requirements.allowed_permission_profiles.as_ref();
-        let allowed = catalogue.map_or(Choices::Anything, |catalogue| {
-            let selectable = catalogue.value.iter().filter(|(_, allowed)| **allowed);
-            Choices::OneOf(selectable.map(|(name, _)| escape_short(name)).collect())
-        });
+        let Some(catalogue) = catalogue else { return Self::profile_of_a_mode(policy) };
+        let selectable = catalogue.value.iter().filter(|(_, allowed)| **allowed);
+        let allowed = Choices::OneOf(selectable.map(|(name, _)| escape_short(name)).collect());
         let otherwise = policy.requirements.default_permissions.as_ref().map(|name| {
             format!("falls back to `{}`, as far as the choice permits it too", escape_short(&name.value))
         });
         Self::new("permission_profile", "allowed_permission_profiles", allowed, otherwise)
+    }
+
+    /// Without a catalogue profiles are limited by how open they are.
+    fn profile_of_a_mode(policy: &EffectivePolicy) -> Self {
+        let mode = Self::sandbox_mode(policy);
+        let allowed = match (mode.allowed, policy.profile.limit.modes()) {
+            (Choices::OneOf(modes), Some(_)) => Choices::Within(modes),
+            (_, _) => Choices::Anything,
+        };
+        Self { effective: "permission_profile".to_owned(), allowed, ..Self::sandbox_mode(policy) }
     }
 
     fn web_search(policy: &EffectivePolicy) -> Self {
@@ -201,6 +221,11 @@ impl Subject {
 
     fn network(policy: &EffectivePolicy) -> Self {
         let managed = policy.requirements.network.is_some();
+        if !managed && matches!(policy.profile.origin, ValueOrigin::Required(_)) {
+            let mode = Self::sandbox_mode(policy);
+            let allowed = Choices::Only(json!("restricted"));
+            return Self { effective: "network".to_owned(), allowed, ..mode };
+        }
         let allowed = if managed { Choices::Only(json!("managed")) } else { Choices::Anything };
         Self::new("network", "experimental_network", allowed, None)
     }
@@ -224,9 +249,8 @@ impl Subject {
     fn features(policy: &EffectivePolicy) -> Self {
         let pins = &policy.requirements.features;
         let names = pins.iter().map(|(name, pin)| format!("{}={}", escape_short(name), pin.value)).collect();
-        let allowed = if pins.is_empty() { Choices::Anything } else { Choices::Except(names) };
-        let otherwise = (!pins.is_empty()).then(|| "these are pinned".to_owned());
-        Self::new("features", "features", allowed, otherwise)
+        let allowed = if pins.is_empty() { Choices::Anything } else { Choices::Pinned(names) };
+        Self::new("features", "features", allowed, None)
     }
 
     fn feature(policy: &EffectivePolicy, key: &str, name: &str) -> Self {
@@ -308,6 +332,8 @@ impl fmt::Display for Choices {
             Self::OneOf(words) => formatter.write_str(&words.join(", ")),
             Self::Except(words) => write!(formatter, "anything but {}", words.join(", ")),
             Self::Only(value) => write!(formatter, "nothing else than {}", listed(value)),
+            Self::Pinned(pins) => write!(formatter, "anything, except that {} is required", pins.join(", ")),
+            Self::Within(modes) => write!(formatter, "profiles that count as {}", modes.join(" or ")),
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::admin::{AdminError, AdminFolder};
 use crate::config::{Config, ConfigSources};
 use crate::config_error::ConfigError;
 use crate::effective::{EffectivePolicy, ProfileError};
+use crate::path::AbsolutePath;
 use crate::requirements::{
     ManagedConfig, ManagedSource, RequirementSources, Requirements, RequirementsContext, RequirementsError,
     SourceError, read_texts, system_config_layer,
@@ -28,6 +29,8 @@ pub struct PolicySources<'a> {
     pub legacy_mdm: Option<&'a str>,
     /// For `remote_sandbox_config`.
     pub hostname: &'a str,
+    /// The home directory in the user database, if known.
+    pub account_home: Option<&'a AbsolutePath>,
     /// The layers of configuration; the system's and the managed ones are added here.
     pub config: ConfigSources,
     /// Whom to obey.
@@ -96,7 +99,8 @@ impl EffectivePolicy {
     /// # Errors
     /// [`LoadError`]. Nothing of a wrong file is used, and no file of an administrator is ever skipped.
     pub fn load(sources: PolicySources<'_>, request: &SessionRequest) -> Result<Self, LoadError> {
-        let PolicySources { admin, managed, mdm, legacy_mdm, hostname, mut config, obey } = sources;
+        let PolicySources { admin, managed, mdm, legacy_mdm, hostname, account_home, mut config, obey } =
+            sources;
         config.system.extend(system_config_layer(admin)?);
         let requirements = match obey {
             Obey::ConfigurationOnly => Requirements::default(),
@@ -111,7 +115,7 @@ impl EffectivePolicy {
                     mdm,
                     config_home: &config_home,
                 };
-                let context = RequirementsContext { hostname, home: config.home.as_ref() };
+                let context = RequirementsContext { hostname, home: config.home.as_ref(), account_home };
                 Requirements::from_texts(&read_texts(&sources)?, context)?
             }
         };

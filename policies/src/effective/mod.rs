@@ -133,7 +133,12 @@ impl EffectivePolicy {
             web_search::of_session(configured, requirements.allowed_web_search_modes.as_ref());
         if let Some(rejection) = rejection {
             let required = web_search.get().to_string();
-            warnings.push(setting::disallowed("web_search_mode", &required, &rejection));
+            warnings.push(match web_search.configured {
+                Some(_) => setting::disallowed("web_search_mode", &required, &rejection),
+                None => format!(
+                    "the default of `web_search_mode` is disallowed by requirements; falling back to required value `{required}`: {rejection}"
+                ),
+            });
         }
         Ok(Self {
             approval_policy,

@@ -71,8 +71,8 @@ impl ProfileError {
             Self::Select(error) => error.help(),
             Self::Managed { .. } => "give the profile another name".to_owned(),
             Self::DeniedGrant(denied) => format!("remove the entry for `{}`", denied.grant),
-            Self::NeverReadOnly(_) => {
-                "choose `sandbox_mode = \"workspace-write\"`, or another `approval_policy`".to_owned()
+            Self::NeverReadOnly(rejection) => {
+                format!("choose a mode of {}, or another `approval_policy`", rejection.allowed)
             }
         }
     }

@@ -17,6 +17,22 @@ pub(crate) struct Base<'a> {
     pub(crate) folder: &'a AbsolutePath,
     /// The home directory, if known.
     pub(crate) home: Option<&'a AbsolutePath>,
+    /// The one in the user database, if known.
+    pub(crate) account_home: Option<&'a AbsolutePath>,
+}
+
+impl<'a> Base<'a> {
+    /// What `~` stands for: both homes, since `HOME` is for anybody to set, and programs find the other by
+    /// themselves. Nothing if neither is known.
+    fn homes(self) -> Vec<Option<&'a AbsolutePath>> {
+        let mut homes: Vec<_> = [self.home, self.account_home].into_iter().flatten().map(Some).collect();
+        homes.dedup();
+        // That of many a system account: no files of its own are there.
+        if homes.len() > 1 {
+            homes.retain(|home| home.is_none_or(|home| *home != AbsolutePath::root()));
+        }
+        if homes.is_empty() { vec![None] } else { homes }
+    }
 }
 
 /// Why text names no place. Messages follow the text.
@@ -52,11 +68,16 @@ pub(crate) fn read(node: &Node<'_>, base: Base<'_>) -> Result<Vec<EntryPath>, Mi
         let problem = format!("has more than {MAX_GLOBS} patterns");
         return Err(node.mismatch(problem, "name the directories around the files instead"));
     }
-    let place = |text: String| {
-        place(&text, base)
-            .map_err(|error| node.mismatch(format!("entry `{}` {error}", escape_short(&text)), error.help()))
-    };
-    texts.into_iter().map(place).collect()
+    let mut places = Vec::with_capacity(texts.len());
+    for text in texts {
+        let homes = if text.starts_with('~') { base.homes() } else { vec![None] };
+        for home in homes {
+            places.push(place(&text, Base { home, ..base }).map_err(|error| {
+                node.mismatch(format!("entry `{}` {error}", escape_short(&text)), error.help())
+            })?);
+        }
+    }
+    Ok(places)
 }
 
 /// The place that one entry names.
@@ -87,13 +108,14 @@ fn place(text: &str, base: Base<'_>) -> Result<EntryPath, EntryError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reader::TableNode;
 
     fn absolute(text: &str) -> AbsolutePath {
         AbsolutePath::parse(text).unwrap()
     }
 
     fn read_one(text: &str, home: Option<&AbsolutePath>) -> Result<EntryPath, EntryError> {
-        place(text, Base { folder: &absolute("/etc/co[dex"), home })
+        place(text, Base { folder: &absolute("/etc/co[dex"), home, account_home: None })
     }
 
     #[test]
@@ -132,7 +154,8 @@ mod tests {
             let list = vec![toml::Value::String("/srv/*".to_owned()); number];
             let table = [("k".to_owned(), toml::Value::Array(list))].into_iter().collect();
             let top = crate::reader::TableNode::top(&table);
-            read(&top.get("k").unwrap(), Base { folder: &folder, home: None }).map(|places| places.len())
+            read(&top.get("k").unwrap(), Base { folder: &folder, home: None, account_home: None })
+                .map(|places| places.len())
         };
         assert_eq!(count(MAX_GLOBS), Ok(MAX_GLOBS));
         assert!(count(MAX_GLOBS + 1).unwrap_err().problem.contains("more than 1024 patterns"));
@@ -161,5 +184,25 @@ mod tests {
             assert!(!error.help().is_empty());
         }
         assert!(read_one("~/x", None).unwrap_err().to_string().contains("home directory is not known"));
+    }
+
+    #[test]
+    fn a_tilde_stands_for_both_homes() {
+        let (folder, home, account) = (absolute("/etc/codex"), absolute("/elsewhere"), absolute("/home/u"));
+        let root = AbsolutePath::root();
+        let table: toml::Table = "k = ['~/.ssh', '~/*.key', '/srv']".parse().unwrap();
+        let read = |home, account_home| {
+            let base = Base { folder: &folder, home, account_home };
+            let places = read(&TableNode::top(&table).get("k").unwrap(), base);
+            places.map(|places| places.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let both = ["/elsewhere/.ssh", "/home/u/.ssh", "/elsewhere/*.key", "/home/u/*.key", "/srv"]
+            .map(str::to_owned);
+        assert_eq!(read(Some(&home), Some(&account)).unwrap(), both);
+        let one = ["/home/u/.ssh", "/home/u/*.key", "/srv"].map(str::to_owned);
+        assert_eq!(read(Some(&account), Some(&account)).unwrap(), one);
+        assert_eq!(read(None, Some(&account)).unwrap(), one);
+        assert_eq!(read(Some(&account), Some(&root)).unwrap(), one);
+        assert!(read(None, None).is_err());
     }
 }

@@ -56,7 +56,7 @@ impl RequirementsLayer {
         most: usize,
     ) -> Result<(Self, Vec<RequirementsError>), RequirementsError> {
         let table = parse(text)?;
-        let base = Base { folder: &text.folder, home: context.home };
+        let base = Base { folder: &text.folder, home: context.home, account_home: context.account_home };
         let mut layer = Self {
             source: text.source.clone(),
             values: Values::default(),

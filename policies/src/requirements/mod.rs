@@ -104,6 +104,8 @@ pub struct RequirementsContext<'a> {
     pub hostname: &'a str,
     /// The home directory, if known.
     pub home: Option<&'a AbsolutePath>,
+    /// The home directory in the user database, if known: what `~` stands for in denials, besides `home`.
+    pub account_home: Option<&'a AbsolutePath>,
 }
 
 impl Requirements {

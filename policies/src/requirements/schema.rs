@@ -551,8 +551,11 @@ mod tests {
                 "[]" => Value::Array(vec![inner]),
                 name => Value::Table([(name.to_owned(), inner)].into_iter().collect()),
             });
-            let (_, problems) =
-                Values::read(nested.as_table().unwrap(), Base { folder: &folder, home: None }, "host");
+            let (_, problems) = Values::read(
+                nested.as_table().unwrap(),
+                Base { folder: &folder, home: None, account_home: None },
+                "host",
+            );
             assert_eq!(problems.is_empty(), kept.remove(&key.join(".")), "{key:?}");
         }
         assert!(kept.is_empty(), "{kept:?}");

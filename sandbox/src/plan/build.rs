@@ -221,6 +221,10 @@ impl<'a> Builder<'a> {
         let mut budget = globs::MAX_SCANNED;
         for entry in entries {
             let EntryPath::Glob(pattern) = &entry.path else { continue };
+            // What is required is searched for by itself, and further than a profile's own patterns.
+            if self.request.never_readable.contains(&entry.path) {
+                continue;
+            }
             for path in globs::expand(pattern, depth, &mut budget)? {
                 self.add_match(pattern, &path)?;
             }
