@@ -5,15 +5,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+mod permitted;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use permitted::{Permitted, TMPDIR};
 use policies::{
-    AbsolutePath, Access, AccessMap, ApprovalPolicy, ApprovalsReviewer, Asked, Config, ConfigSources,
-    EffectivePolicy, EntryPath, FileSystemPolicy, NetworkDefinition, NetworkRule, PermissionProfile, Purpose,
-    Requirements, SandboxMode, SessionRequest, SpecialPath, WebSearchMode, child_environment,
+    AbsolutePath, ApprovalPolicy, ApprovalsReviewer, Asked, Config, ConfigSources, EffectivePolicy,
+    NetworkDefinition, PermissionProfile, Purpose, Requirements, SandboxMode, SessionRequest, WebSearchMode,
+    child_environment,
 };
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -88,17 +91,6 @@ struct Effective {
     profiles: BTreeSet<String>,
     session: Permitted,
     sandbox: Permitted,
-}
-
-/// What a profile permits, by probing.
-#[derive(Clone, Debug, PartialEq)]
-struct Permitted {
-    levels: BTreeMap<String, u8>,
-    globs: BTreeSet<String>,
-    confined: bool,
-    network: bool,
-    hosts: BTreeSet<String>,
-    denied_hosts: BTreeSet<String>,
 }
 
 struct Ground {
@@ -180,7 +172,7 @@ impl Ground {
             home: home.clone(),
         })
         .map_err(|error| error.to_string())?;
-        let tmpdir = Some(AbsolutePath::parse("/tmp/codex-t").unwrap());
+        let tmpdir = Some(AbsolutePath::parse(TMPDIR).unwrap());
         let request = |purpose| SessionRequest {
             purpose,
             asked: case.profile.clone().map(Asked::Named),
@@ -248,68 +240,9 @@ impl Ground {
                     .map(|name| self.path(name)),
             )
             .collect();
-        let absolute =
-            ["/", "/etc", "/etc/x", "/usr", "/usr/lib", "/bin", "/tmp", "/tmp/x", "/tmp/codex-t", "/srv"];
+        let absolute = ["/", "/etc", "/etc/x", "/usr", "/usr/lib", "/bin", "/tmp", "/tmp/x", TMPDIR, "/srv"];
         probes.extend(absolute.map(|path| AbsolutePath::parse(path).unwrap()));
-        let entries = match profile {
-            PermissionProfile::Managed {
-                file_system: FileSystemPolicy::Restricted { entries, .. }, ..
-            } => Some(entries),
-            PermissionProfile::Managed { file_system: FileSystemPolicy::Unrestricted, .. }
-            | PermissionProfile::Disabled
-            | PermissionProfile::External { .. } => None,
-        };
-        let rows = |entries: &Vec<policies::Entry>| {
-            let rows = entries.iter().flat_map(|entry| {
-                Self::places(&entry.path, cwd).into_iter().map(|path| (path, entry.access))
-            });
-            AccessMap::new(rows.collect::<Vec<_>>())
-        };
-        let map = entries.map(rows);
-        let level = |path: &AbsolutePath| match &map {
-            None => 2,
-            Some(map) => match map.access(path) {
-                None | Some(Access::Deny) => 0,
-                Some(Access::Read) => 1,
-                Some(Access::Write) => 2,
-            },
-        };
-        let globs = entries.into_iter().flatten().filter_map(|entry| match &entry.path {
-            EntryPath::Glob(glob) => Some(glob.to_string()),
-            EntryPath::Path(_) | EntryPath::Special { .. } => None,
-        });
-        let hosts = |rule: NetworkRule| {
-            let hosts = network.domains.iter().filter(move |(_, said)| **said == rule);
-            hosts.map(|(host, _)| host.clone()).collect()
-        };
-        Permitted {
-            levels: probes.iter().map(|path| (path.to_string(), level(path))).collect(),
-            globs: globs.collect(),
-            confined: *profile != PermissionProfile::Disabled,
-            network: profile.network().is_enabled(),
-            hosts: hosts(NetworkRule::Allow),
-            denied_hosts: hosts(NetworkRule::Deny),
-        }
-    }
-
-    fn places(place: &EntryPath, cwd: &AbsolutePath) -> Vec<AbsolutePath> {
-        let parse = |path: &str| AbsolutePath::parse(path).unwrap();
-        let (special, subpath) = match place {
-            EntryPath::Path(path) => return vec![path.clone()],
-            EntryPath::Glob(_) => return Vec::new(),
-            EntryPath::Special { path, subpath } => (path, subpath),
-        };
-        let bases = match special {
-            SpecialPath::Root => vec![parse("/")],
-            SpecialPath::Minimal => ["/bin", "/etc", "/lib", "/lib64", "/sbin", "/usr"].map(parse).to_vec(),
-            SpecialPath::ProjectRoots => vec![cwd.clone()],
-            SpecialPath::Tmpdir => vec![parse("/tmp/codex-t")],
-            SpecialPath::SlashTmp => vec![parse("/tmp")],
-            SpecialPath::Unknown(_) => Vec::new(),
-        };
-        let below =
-            |base: AbsolutePath| subpath.as_ref().map_or_else(|| base.clone(), |below| base.join(below));
-        bases.into_iter().map(below).collect()
+        Permitted::of(profile, network, cwd, probes)
     }
 }
 
@@ -343,17 +276,6 @@ impl Effective {
             ("sandbox", self.sandbox.is_within(&other.sandbox)),
         ];
         checks.into_iter().filter_map(|(part, holds)| (!holds).then_some(part)).collect()
-    }
-}
-
-impl Permitted {
-    fn is_within(&self, other: &Self) -> bool {
-        self.levels.iter().all(|(path, level)| other.levels.get(path).is_some_and(|most| level <= most))
-            && self.globs.is_superset(&other.globs)
-            && self.confined >= other.confined
-            && self.network <= other.network
-            && self.hosts.is_subset(&other.hosts)
-            && self.denied_hosts.is_superset(&other.denied_hosts)
     }
 }
 
