@@ -417,46 +417,44 @@ proptest! {
         if steps.is_empty() {
             return Ok(());
         }
-        {
-            let free = resolve(&config, Requirements::default(), purpose, &asked);
-            let nothing_chosen = match &free {
-                Ok(free) => free.profile.origin == ValueOrigin::Default,
-                Err(error) => matches!(error, ProfileError::Select(policies::SelectError::NoDefault { .. })),
+        let free = resolve(&config, Requirements::default(), purpose, &asked);
+        let nothing_chosen = match &free {
+            Ok(free) => free.profile.origin == ValueOrigin::Default,
+            Err(error) => matches!(error, ProfileError::Select(policies::SelectError::NoDefault { .. })),
+        };
+        let before = resolve(&config, required.clone(), purpose, &asked);
+        for step in picks.iter().map(|pick| pick.get(&steps)) {
+            let Some(more) = requirements(&[&step.required]) else { continue };
+            let takes_search = step.shrinks_web_search && before.as_ref().is_ok_and(|before| {
+                let allowed = more.allowed_web_search_modes.as_ref();
+                let holds = |mode| allowed.is_none_or(|allowed| allowed.value.contains(&mode));
+                !holds(*before.web_search.get()) || !holds(before.web_search_of_turn())
+            });
+            // A refusal is the narrowest outcome.
+            let Ok(with) = resolve(&config, more, purpose, &asked) else { continue };
+            let has_catalogue = with.requirements.allowed_permission_profiles.is_some();
+            let fell_back = before.as_ref().is_ok_and(|before| {
+                let is_required = matches!(before.profile.origin, ValueOrigin::Required(_));
+                is_required && before.profile.resolved.name == ":read-only"
+            });
+            let open = NotCompared {
+                profile: nothing_chosen && step.brings_catalogue
+                    || fell_back && (step.brings_catalogue || step.shrinks_catalogue),
+                web_search: takes_search,
             };
-            let before = resolve(&config, required.clone(), purpose, &asked);
-            for step in picks.iter().map(|pick| pick.get(&steps)) {
-                let Some(more) = requirements(&[&step.required]) else { continue };
-                let takes_search = step.shrinks_web_search && before.as_ref().is_ok_and(|before| {
-                    let allowed = more.allowed_web_search_modes.as_ref();
-                    let holds = |mode| allowed.is_none_or(|allowed| allowed.value.contains(&mode));
-                    !holds(*before.web_search.get()) || !holds(before.web_search_of_turn())
-                });
-                // A refusal is the narrowest outcome.
-                let Ok(with) = resolve(&config, more, purpose, &asked) else { continue };
-                let has_catalogue = with.requirements.allowed_permission_profiles.is_some();
-                let fell_back = before.as_ref().is_ok_and(|before| {
-                    let is_required = matches!(before.profile.origin, ValueOrigin::Required(_));
-                    is_required && before.profile.resolved.name == ":read-only"
-                });
-                let open = NotCompared {
-                    profile: nothing_chosen && step.brings_catalogue
-                        || fell_back && (step.brings_catalogue || step.shrinks_catalogue),
-                    web_search: takes_search,
-                };
-                let mut found = Vec::new();
-                // Where a start was refused before, what no longer is configured need not be refused.
-                found.extend(before.iter().flat_map(|before| wider(&with, before, open)));
-                let open = NotCompared { profile: nothing_chosen && has_catalogue, web_search: false };
-                found.extend(free.iter().flat_map(|free| wider(&with, free, open)));
-                prop_assert!(
-                    found.is_empty(),
-                    "{found:?} by {}\n{configured:#?}\n{}\n{asked:?} {purpose:?}\nwith {:#?}\nbefore {:#?}",
-                    step.what,
-                    base.to_text(),
-                    with.profile.resolved,
-                    before.map(|before| before.profile.resolved)
-                );
-            }
+            let mut found = Vec::new();
+            // Where a start was refused before, what no longer is configured need not be refused.
+            found.extend(before.iter().flat_map(|before| wider(&with, before, open)));
+            let open = NotCompared { profile: nothing_chosen && has_catalogue, web_search: false };
+            found.extend(free.iter().flat_map(|free| wider(&with, free, open)));
+            prop_assert!(
+                found.is_empty(),
+                "{found:?} by {}\n{configured:#?}\n{}\n{asked:?} {purpose:?}\nwith {:#?}\nbefore {:#?}",
+                step.what,
+                base.to_text(),
+                with.profile.resolved,
+                before.map(|before| before.profile.resolved)
+            );
         }
     }
 }
