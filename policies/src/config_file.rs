@@ -23,7 +23,7 @@ pub(crate) fn read_layer(
     source: impl FnOnce(std::path::PathBuf) -> LayerSource,
 ) -> Result<Option<Layer>, ConfigError> {
     let Some(bytes) = read_bounded(path)? else { return Ok(None) };
-    to_layer(source(path.to_owned()), bytes).map(Some)
+    parse_layer(source(path.to_owned()), bytes).map(Some)
 }
 
 /// Reads a config file of a trusted project; `None` when there is none.
@@ -49,7 +49,7 @@ pub(crate) fn read_project_layer(root: &AbsolutePath, path: &Path) -> Result<Opt
     };
     let file = open_below(root, below).map_err(failed)?;
     let bytes = read_open(file, path)?;
-    to_layer(LayerSource::ProjectFile(path.to_owned()), bytes).map(Some)
+    parse_layer(LayerSource::ProjectFile(path.to_owned()), bytes).map(Some)
 }
 
 /// Opens a file below a folder, following no symlink on the way.
@@ -62,8 +62,11 @@ fn open_below(root: &AbsolutePath, below: &Path) -> io::Result<File> {
     Ok(File::from(at))
 }
 
-/// What was read as a layer.
-fn to_layer(source: LayerSource, bytes: Vec<u8>) -> Result<Layer, ConfigError> {
+/// The bytes of a file as a layer.
+///
+/// # Errors
+/// [`ConfigError::NotUtf8`] and [`ConfigError::Syntax`].
+pub fn parse_layer(source: LayerSource, bytes: Vec<u8>) -> Result<Layer, ConfigError> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes());

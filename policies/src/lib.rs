@@ -94,6 +94,7 @@ pub use approval::{ApprovalPolicy, ApprovalsReviewer, Granular};
 pub use builtin::BuiltIn;
 pub use config::{Config, ConfigSources, codex_home};
 pub use config_error::{ConfigError, InvalidValue};
+pub use config_file::parse_layer;
 pub use config_schema::{ConfigToml, config_schema};
 pub use constrained::{Constrained, Rejection};
 pub use definition::{EntryDefinition, ProfileDefinition};
