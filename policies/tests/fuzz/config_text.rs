@@ -39,13 +39,13 @@ fn read(bytes: Vec<u8>) -> Result<Config, ConfigError> {
     Config::from_layers(Layers::new([layer]), &cwd(), Some(&cwd()))
 }
 
-/// Where the text is wrong.
+/// Where the text is wrong. A text that fails otherwise, as a file would, has no place.
 fn place(error: &ConfigError) -> Option<&Location> {
-    match error {
-        ConfigError::Syntax { location, .. } | ConfigError::NotUtf8 { location } => Some(location),
-        ConfigError::Value(invalid) => invalid.location.as_ref(),
-        _ => panic!("a text cannot fail so: {error}"),
+    if let ConfigError::Syntax { location, .. } | ConfigError::NotUtf8 { location } = error {
+        return Some(location);
     }
+    let ConfigError::Value(invalid) = error else { panic!("a text cannot fail so: {error}") };
+    invalid.location.as_ref()
 }
 
 /// All settings, without their places.

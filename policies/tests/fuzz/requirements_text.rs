@@ -50,17 +50,10 @@ pub(crate) fn requirements_text(data: &[u8]) {
 }
 
 fn is_usable_error(error: &RequirementsError) {
-    let position = match error {
-        RequirementsError::Syntax { location, .. } => location.position.as_ref(),
-        RequirementsError::Value(invalid) => invalid.location.position.as_ref(),
-        RequirementsError::UnknownKeys { location, .. } => location.position.as_ref(),
-        RequirementsError::Rules { error, .. } => {
-            assert!(error.line >= 1 && error.column >= 1, "{error}");
-            None
-        }
-        _ => None,
-    };
-    is_usable(error, &error.help(), position);
+    if let RequirementsError::Rules { error, .. } = error {
+        assert!(error.line >= 1 && error.column >= 1, "{error}");
+    }
+    is_usable(error, &error.help(), None);
 }
 
 /// What holds is what the lists allow.
