@@ -21,7 +21,7 @@ pub(crate) fn requirements_text(data: &[u8]) {
         text: text.to_owned(),
         folder: path("/etc/codex"),
     };
-    let context = RequirementsContext { hostname: "build-7", home: Some(&path("/h")) };
+    let context = RequirementsContext { hostname: "build-7", home: Some(&path("/h")), account_home: None };
     let remarks = lint(&text, context);
     for remark in &remarks {
         is_usable(&remark.message, &remark.help, remark.location.position.as_ref());
