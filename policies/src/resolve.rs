@@ -13,6 +13,7 @@ use crate::expand::expand;
 use crate::glob::{GlobError, GlobPattern};
 use crate::keys::KeyPath;
 use crate::lineage::lineage;
+use crate::location::Location;
 use crate::network::NetworkDefinition;
 use crate::path::AbsolutePath;
 use crate::profile::{
@@ -36,6 +37,8 @@ pub struct ResolvedProfile {
     pub network: NetworkDefinition,
     /// What the user should know, one sentence each, safe to print.
     pub warnings: Vec<String>,
+    /// Where the repository made it narrower, if it did.
+    pub narrowed_by: Option<Location>,
 }
 
 /// What relative paths and `~` stand for.
@@ -59,7 +62,13 @@ pub fn resolve(
     if name == BuiltIn::DangerFullAccess.name() {
         let profile = PermissionProfile::Disabled;
         let network = NetworkDefinition::with_enabled(true);
-        return Ok(ResolvedProfile { name: name.to_owned(), profile, network, warnings: Vec::new() });
+        return Ok(ResolvedProfile {
+            name: name.to_owned(),
+            profile,
+            network,
+            warnings: Vec::new(),
+            narrowed_by: None,
+        });
     }
     let mut merged = Merged::default();
     for (name, definition) in lineage(name, definitions)?.into_iter().rev() {
@@ -154,7 +163,13 @@ impl Merged {
             },
             network: NetworkAccess::from_enabled(self.network.is_enabled()),
         };
-        Ok(ResolvedProfile { name: name.to_owned(), profile, network: self.network, warnings })
+        Ok(ResolvedProfile {
+            name: name.to_owned(),
+            profile,
+            network: self.network,
+            warnings,
+            narrowed_by: None,
+        })
     }
 }
 

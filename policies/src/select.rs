@@ -308,6 +308,7 @@ impl Selection<'_> {
                 escape_short(&theirs.name)
             );
             profile.warnings.push(warning);
+            profile.narrowed_by = location;
         }
         profile
     }
@@ -352,13 +353,13 @@ pub(crate) fn narrowed(
     if !network.is_enabled() && profile.network().is_enabled() {
         profile = without_network(profile);
     }
-    ResolvedProfile { name: ours.name, profile, network, warnings: ours.warnings }
+    ResolvedProfile { profile, network, ..ours }
 }
 
 /// A profile that needs no definitions.
 fn ready_made(name: &str, profile: PermissionProfile) -> ResolvedProfile {
     let network = NetworkDefinition::with_enabled(profile.network().is_enabled());
-    ResolvedProfile { name: name.to_owned(), profile, network, warnings: Vec::new() }
+    ResolvedProfile { name: name.to_owned(), profile, network, warnings: Vec::new(), narrowed_by: None }
 }
 
 /// A choice for this very run or session, which a person typed or a program made.

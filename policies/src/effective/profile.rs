@@ -85,7 +85,8 @@ impl EffectiveProfile {
         {
             return self;
         }
-        let resolved = narrowed(request, limit.resolved, &self.resolved);
+        let narrowed_by = self.resolved.narrowed_by.clone();
+        let resolved = ResolvedProfile { narrowed_by, ..narrowed(request, limit.resolved, &self.resolved) };
         let is_ours = resolved.profile == self.resolved.profile;
         let (origin, configured) =
             if is_ours { (self.origin, self.configured) } else { (limit.origin, limit.configured) };

@@ -263,7 +263,7 @@ fn effective(policy: &EffectivePolicy) -> BTreeMap<String, ValueLine> {
     let line = |value, origin: &ValueOrigin, configured| ValueLine::new(value, origin, configured);
     let configured = profile.configured.as_ref().map(|name| json!(escape_short(name)));
     add("permission_profile", line(json!(escape_short(&profile.resolved.name)), &profile.origin, configured));
-    add("sandbox_mode", line(json!(profile.class.to_string()), &profile.origin, None));
+    add("sandbox_mode", line(json!(profile.class.to_string()), &narrowest(policy), None));
     add("network", network(policy));
     let denied = &policy.requirements.deny_read;
     let places: Vec<String> = denied.iter().map(|denied| denied.value.to_string()).collect();
@@ -308,6 +308,16 @@ fn of_server(policy: &EffectivePolicy, name: &str, server: &EffectiveServer) -> 
     ValueLine { requirement, ..ValueLine::new(value, &origin, None) }
 }
 
+/// Who decided what the profile permits: who selected it, or the repository that made it narrower.
+fn narrowest(policy: &EffectivePolicy) -> ValueOrigin {
+    match (&policy.profile.origin, &policy.profile.resolved.narrowed_by) {
+        (ValueOrigin::Default | ValueOrigin::Configured(_), Some(location)) => {
+            ValueOrigin::Configured(location.clone())
+        }
+        (origin, _) => origin.clone(),
+    }
+}
+
 /// Whether commands reach the network: the managed network beats what the profile says.
 fn network(policy: &EffectivePolicy) -> ValueLine {
     if let Some(managed) = &policy.requirements.network {
@@ -315,7 +325,7 @@ fn network(policy: &EffectivePolicy) -> ValueLine {
         return ValueLine::new(json!("managed"), &origin, None);
     }
     let enabled = policy.profile.resolved.profile.network().is_enabled();
-    ValueLine::new(json!(if enabled { "enabled" } else { "restricted" }), &policy.profile.origin, None)
+    ValueLine::new(json!(if enabled { "enabled" } else { "restricted" }), &narrowest(policy), None)
 }
 
 /// What stands for a value of `set`: it may be a secret, and reports are pasted into tickets.
