@@ -14,7 +14,7 @@ use crate::layers::{Layer, LayerSource, Layers};
 use crate::location::Anchor;
 use crate::narrowing::{self, Below, IgnoredKeys, ProjectProfile};
 use crate::path::AbsolutePath;
-use crate::project::{DisabledLayer, Project};
+use crate::project::{DisabledLayer, Project, Trust};
 use crate::reader::TableNode;
 use crate::settings::Settings;
 use crate::wildcard::Wildcard;
@@ -231,9 +231,13 @@ fn distrust_warning(
         more => format!(" and {more} more"),
     };
     let root = KeyPath::new(["projects".to_owned(), project.root.as_path().to_string_lossy().into_owned()]);
+    let unmark = match project.trust {
+        Trust::Untrusted(_) => "remove that mark, and ",
+        Trust::Trusted(_) | Trust::Unlisted => "",
+    };
     (!files.is_empty()).then(|| {
         format!(
-            "{reason}, so its configuration is not used: {}{more}; to use it, set `{root}.trust_level = \"trusted\"` in `{}`",
+            "{reason}, so its configuration is not used: {}{more}; to use it, {unmark}set `{root}.trust_level = \"trusted\"` in `{}`",
             shown.join(", "),
             escape(config_home.join("config.toml"))
         )
@@ -246,7 +250,6 @@ mod tests {
 
     use super::*;
     use crate::config::ConfigSources;
-    use crate::project::Trust;
     use crate::test_dir::TestDir;
     use crate::web_search::WebSearchMode;
 

@@ -100,8 +100,9 @@ impl Project {
         Some(Self { root, cwd, trust: Trust::Unlisted })
     }
 
-    /// Looks up what is recorded about the root or the working directory. Of several settings `untrusted` wins.
-    /// Answers also with the settings that name no place.
+    /// Looks up what is recorded. `trusted` is for the root or the working directory alone; `untrusted` for
+    /// everything below it too: a marker is content, and shipped with a folder it would move the root from under
+    /// the mark. Of several settings `untrusted` wins. Answers also with the settings that name no place.
     pub(crate) fn with_trust(
         self,
         projects: &BTreeMap<String, Option<TrustLevel>>,
@@ -119,7 +120,11 @@ impl Project {
                     .push(format!("{location}`{key}` is not an absolute path, so it is about no project"));
                 continue;
             };
-            if path != self.root && path != self.cwd {
+            let is_about = match level {
+                TrustLevel::Trusted => path == self.root || path == self.cwd,
+                TrustLevel::Untrusted => self.cwd.starts_with(&path),
+            };
+            if !is_about {
                 continue;
             }
             let location = || layers.locate(&key.child("trust_level"), Anchor::Value);
@@ -253,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn trust_is_for_the_root_or_the_working_directory_and_no_beats_yes() {
+    fn trust_is_for_the_root_or_the_working_directory_and_distrust_for_all_below() {
         use TrustLevel::{Trusted, Untrusted};
         let dir = TestDir::new("project-trust");
         fs::create_dir_all(dir.path("repo/.git")).unwrap();
@@ -275,7 +280,11 @@ mod tests {
             (&sub, vec![(repo.as_str(), Untrusted), (sub.as_str(), Trusted)], &no),
             (&sub, vec![(link.as_str(), Untrusted), (repo.as_str(), Trusted)], &no),
             (&sub, vec![(above.as_str(), Trusted)], &Trust::Unlisted),
+            (&sub, vec![(above.as_str(), Untrusted)], &no),
+            (&sub, vec![(above.as_str(), Untrusted), (repo.as_str(), Trusted)], &no),
+            (&sub, vec![("/", Untrusted), (sub.as_str(), Trusted)], &no),
             (&repo, vec![(sub.as_str(), Trusted)], &Trust::Unlisted),
+            (&repo, vec![(sub.as_str(), Untrusted)], &Trust::Unlisted),
             (&repo, vec![("repo", Trusted), ("~", Trusted)], &Trust::Unlisted),
         ];
         for (cwd, projects, expect) in rows {
@@ -299,6 +308,23 @@ mod tests {
         }
         let beside = Project::find(&absolute(dir.path("repo/vendor")), None).unwrap();
         assert!(trust(beside, &[(&repo, TrustLevel::Trusted)]).is_trusted());
+    }
+
+    #[test]
+    fn a_marker_inside_does_not_lead_out_of_distrust() {
+        let dir = TestDir::new("project-marked");
+        for folder in ["repo/.git", "repo/inner/.git", "repo2"] {
+            fs::create_dir_all(dir.path(folder)).unwrap();
+        }
+        dir.write("repo/inner/package.json", "{}");
+        let repo = dir.path("repo").to_str().unwrap().to_owned();
+        let markers = ["package.json".to_owned()];
+        for markers in [None, Some(markers.as_slice())] {
+            let find = |cwd: &str| Project::find(&absolute(dir.path(cwd)), markers).unwrap();
+            let untrusted = |cwd| trust(find(cwd), &[(&repo, TrustLevel::Untrusted)]);
+            assert_eq!(untrusted("repo/inner"), Trust::Untrusted(None), "{markers:?}");
+            assert_eq!(untrusted("repo2"), Trust::Unlisted, "{markers:?}");
+        }
     }
 
     #[test]
