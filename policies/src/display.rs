@@ -5,7 +5,6 @@
 //! decides anything; it only makes text safe to print on one line.
 
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 
 use execpolicy::display::is_hidden;
 
@@ -18,30 +17,58 @@ pub(crate) const SHOWN_CHARS: usize = 120;
 /// separators) and backticks become `\n`, `\u{1b}` and the like, a backslash is doubled, and bytes that are not
 /// UTF-8 become `\xff`. Distinct inputs give distinct outputs.
 pub fn escape(text: impl AsRef<OsStr>) -> String {
-    let bytes = text.as_ref().as_encoded_bytes();
-    let mut shown = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        chunk.valid().chars().for_each(|character| push_escaped(&mut shown, character));
-        for byte in chunk.invalid() {
-            // Writing to a `String` cannot fail.
-            write!(shown, "\\x{byte:02x}").unwrap_or_default();
-        }
-    }
-    shown
+    push_all(text.as_ref(), usize::MAX, Backticks::Escaped)
 }
 
 /// Escapes like [`escape`] and cuts after [`SHOWN_CHARS`], for text of any length such as a line of a file.
 pub(crate) fn escape_short(text: impl AsRef<OsStr>) -> String {
-    let shown = escape(text);
-    match shown.char_indices().nth(SHOWN_CHARS) {
-        None => shown,
-        Some((end, _)) => shown.get(..end).unwrap_or_default().to_owned() + "…",
-    }
+    push_all(text.as_ref(), SHOWN_CHARS, Backticks::Escaped)
 }
 
 /// Escapes a message of a parser, which holds foreign text between backticks of its own, and cuts it.
 pub(crate) fn escape_message(message: impl std::fmt::Display) -> String {
-    escape_short(message.to_string()).replace("\\u{60}", "`")
+    push_all(OsStr::new(&message.to_string()), SHOWN_CHARS, Backticks::Kept)
+}
+
+/// Whether backticks belong to the text.
+#[derive(Clone, Copy)]
+enum Backticks {
+    /// They would close those around it.
+    Escaped,
+    /// They are its own.
+    Kept,
+}
+
+/// Escapes up to `limit` characters of output; a cut never goes through an escape.
+fn push_all(text: &OsStr, limit: usize, backticks: Backticks) -> String {
+    let mut shown = String::new();
+    let mut length = 0_usize;
+    // Answers whether there was room.
+    let mut push = |piece: &str| {
+        length = length.saturating_add(piece.chars().count());
+        let fits = length <= limit;
+        shown.push_str(if fits { piece } else { "…" });
+        fits
+    };
+    let mut piece = String::new();
+    'text: for chunk in text.as_encoded_bytes().utf8_chunks() {
+        for character in chunk.valid().chars() {
+            piece.clear();
+            match (character, backticks) {
+                ('`', Backticks::Kept) => piece.push('`'),
+                _ => push_escaped(&mut piece, character),
+            }
+            if !push(&piece) {
+                break 'text;
+            }
+        }
+        for byte in chunk.invalid() {
+            if !push(&format!("\\x{byte:02x}")) {
+                break 'text;
+            }
+        }
+    }
+    shown
 }
 
 /// Lists `words` as `` `a`, `b` or `c` ``.
@@ -102,8 +129,21 @@ mod tests {
     }
 
     #[test]
+    fn no_escape_is_cut_in_two() {
+        for shorter in 1..12 {
+            let start = "a".repeat(SHOWN_CHARS - shorter);
+            let cut = escape_short(format!("{start}\u{202e}b```"));
+            let rest = cut.strip_prefix(&start).unwrap().strip_suffix('…').unwrap();
+            assert!(["", "\\u{202e}", "\\u{202e}b"].contains(&rest), "{cut}");
+            let cut = escape_message(format!("{start}{}", "`".repeat(12)));
+            assert_eq!(cut, format!("{start}{}…", "`".repeat(shorter)));
+        }
+    }
+
+    #[test]
     fn messages_keep_their_backticks() {
         assert_eq!(escape_message("unknown field `a\x1b`"), "unknown field `a\\u{1b}`");
+        assert_eq!(escape_message("a literal `\\u{60}`"), "a literal `\\\\u{60}`");
     }
 
     #[test]
