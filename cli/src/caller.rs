@@ -35,12 +35,12 @@ impl Caller {
 
     /// The configuration home, as files are opened in it.
     pub(crate) fn config_folder(&self) -> PathBuf {
-        self.cwd.as_path().join(&self.config_home)
+        self.config_home.clone()
     }
 
     /// The configuration home as an absolute path.
     pub(crate) fn config_home(&self) -> Option<AbsolutePath> {
-        AbsolutePath::parse(self.cwd.as_path().join(&self.config_home)).ok()
+        AbsolutePath::parse(&self.config_home).ok()
     }
 
     /// `TMPDIR`, if it names a place.

@@ -113,12 +113,14 @@ fn attempt(promise: &Promise, backend: &str) -> Trial {
 /// What went wrong, if anything. A sandbox that does not start keeps no promise.
 #[expect(clippy::disallowed_methods, reason = "runs this very program, as a user would")]
 fn try_promise(promise: &Promise, backend: &str, scratch: &Scratch) -> std::io::Result<Option<String>> {
+    let config_home = scratch.0.join("no-configuration");
+    fs::create_dir_all(&config_home)?;
     let output = Command::new("/proc/self/exe")
         .args(["sandbox", "--backend", backend])
         .args(promise.options)
         .args(["--", "sh", "-c", promise.script])
         .current_dir(&scratch.0)
-        .env("CODEX_HOME", scratch.0.join("no-configuration"))
+        .env("CODEX_HOME", config_home)
         .env_remove("TMPDIR")
         .stdin(Stdio::null())
         .output()?;

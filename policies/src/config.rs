@@ -8,6 +8,7 @@ use crate::approval::{ApprovalPolicy, ApprovalsReviewer};
 use crate::config_error::ConfigError;
 use crate::config_file::read_layer;
 use crate::definition::ProfileDefinition;
+use crate::display::escape;
 use crate::environment::ShellEnvironmentPolicy;
 use crate::layers::{Layer, LayerSource, Layers};
 use crate::loading::{self, Bases};
@@ -27,7 +28,7 @@ use crate::workspace_write::WorkspaceWrite;
 pub struct ConfigSources {
     /// Layers below the user's file, lowest precedence first: the system's, already read.
     pub system: Vec<Layer>,
-    /// See [`codex_home`]; relative to `cwd`.
+    /// See [`codex_home`]; absolute.
     pub codex_home: PathBuf,
     /// The NAME of `NAME.config.toml`.
     pub profile_file: Option<String>,
@@ -86,26 +87,47 @@ pub struct Config {
 /// The config home: `$CODEX_HOME` when set and not empty, else `~/.codex`.
 ///
 /// # Errors
-/// [`ConfigError::NoConfigHome`] when neither is known.
+/// [`ConfigError::NoConfigHome`] when neither is known; [`ConfigError::RelativeConfigHome`], since that of one
+/// repository would be its own `.codex`, with all that the person's may say.
 pub fn codex_home(
     env: impl Fn(&str) -> Option<OsString>,
     home: Option<&AbsolutePath>,
 ) -> Result<PathBuf, ConfigError> {
     match (env("CODEX_HOME").filter(|value| !value.is_empty()), home) {
-        (Some(set), _) => Ok(PathBuf::from(set)),
+        (Some(set), _) => absolute_home(PathBuf::from(set)),
         (None, Some(home)) => Ok(home.as_path().join(".codex")),
         (None, None) => Err(ConfigError::NoConfigHome),
     }
 }
 
+/// A config home that is the same in each working directory.
+fn absolute_home(path: PathBuf) -> Result<PathBuf, ConfigError> {
+    if path.is_absolute() { Ok(path) } else { Err(ConfigError::RelativeConfigHome { path }) }
+}
+
 impl ConfigSources {
-    /// The config home as an absolute path.
+    /// The config home.
     ///
     /// # Errors
-    /// [`ConfigError::ConfigHome`] when it cannot be one.
+    /// [`ConfigError::RelativeConfigHome`], and [`ConfigError::ConfigHome`] when it is no path.
     pub fn config_home(&self) -> Result<AbsolutePath, ConfigError> {
-        let unusable = |_| ConfigError::ConfigHome { path: self.codex_home.clone() };
-        AbsolutePath::parse(self.cwd.as_path().join(&self.codex_home)).map_err(unusable)
+        let home = absolute_home(self.codex_home.clone())?;
+        AbsolutePath::parse(&home).map_err(|_| ConfigError::ConfigHome { path: home })
+    }
+
+    /// What to say about a config home that does not exist: nothing about the usual one, which a person need not
+    /// have; but whoever names another wants what is in it.
+    fn missing_home(&self) -> Option<String> {
+        let usual = self.home.as_ref().map(|home| home.as_path().join(".codex"));
+        let is_missing = std::fs::metadata(&self.codex_home)
+            .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+        (is_missing && usual.as_ref() != Some(&self.codex_home)).then(|| {
+            format!(
+                "the config home `{}` does not exist, so that no configuration of yours is used; create it, or \
+                 correct `CODEX_HOME`",
+                escape(&self.codex_home)
+            )
+        })
     }
 }
 
@@ -125,7 +147,7 @@ impl Config {
     /// # Errors
     /// See [`ConfigError`].
     pub fn load(sources: &ConfigSources) -> Result<Self, ConfigError> {
-        let config_home = sources.cwd.as_path().join(&sources.codex_home);
+        let config_home = absolute_home(sources.codex_home.clone())?;
         let mut low = sources.system.clone();
         low.extend(read_layer(&config_home.join("config.toml"), LayerSource::UserFile)?);
         if let Some(name) = &sources.profile_file {
@@ -138,7 +160,9 @@ impl Config {
         }
         high.extend(sources.managed.iter().cloned());
         let bases = Bases { cwd: &sources.cwd, config_home: &config_home, home: sources.home.as_ref() };
-        loading::load(low, high, bases)
+        let mut config = loading::load(low, high, bases)?;
+        config.warnings.extend(sources.missing_home());
+        Ok(config)
     }
 
     /// Checks each layer and merges them as they are, without looking for a project.
@@ -248,6 +272,39 @@ mod tests {
         .unwrap();
         assert_eq!((config.sandbox_mode, config.default_permissions.as_deref()), (None, None));
         assert_eq!(config.layers().iter().count(), 0);
+        let [warning] = config.warnings.as_slice() else { panic!("{:?}", config.warnings) };
+        assert!(warning.contains("absent` does not exist"), "{warning}");
+        // Nobody named the usual place, and an empty one is what somebody wanted.
+        let usual = ConfigSources {
+            codex_home: dir.path("h/.codex"),
+            home: Some(AbsolutePath::parse(dir.path("h")).unwrap()),
+            ..sources(&dir, &[])
+        };
+        for sources in [usual, sources(&dir, &[])] {
+            assert_eq!(Config::load(&sources).unwrap().warnings, [] as [&str; 0]);
+        }
+    }
+
+    #[test]
+    fn a_config_home_that_cannot_be_one_is_an_error() {
+        use std::os::unix::fs::symlink;
+        let dir = TestDir::new("config-no-home");
+        dir.write("file", "");
+        symlink("nowhere", dir.path("dangling")).unwrap();
+        std::fs::create_dir(dir.path("home")).unwrap();
+        symlink("nowhere", dir.path("home/config.toml")).unwrap();
+        let load = |home: PathBuf| Config::load(&ConfigSources { codex_home: home, ..sources(&dir, &[]) });
+        for name in ["file", "dangling", "home"] {
+            let error = load(dir.path(name)).expect_err(name).to_string();
+            assert!(error.starts_with("cannot read config file `") && error.contains(name), "{error}");
+        }
+        for name in [".codex", "home", "../home", "~/.codex"] {
+            let error = load(name.into()).expect_err(name);
+            assert!(matches!(error, ConfigError::RelativeConfigHome { .. }), "{error}");
+            assert!(error.help().contains("absolute"));
+        }
+        std::fs::remove_file(dir.path("home/config.toml")).unwrap();
+        assert!(load(dir.path("home")).is_ok());
     }
 
     #[test]
@@ -373,5 +430,9 @@ mod tests {
         assert_eq!(codex_home(set(""), Some(&home)).unwrap(), PathBuf::from("/home/u/.codex"));
         assert_eq!(codex_home(|_| None, Some(&home)).unwrap(), PathBuf::from("/home/u/.codex"));
         assert!(matches!(codex_home(|_| None, None), Err(ConfigError::NoConfigHome)));
+        for relative in [".codex", "~", "c/d"] {
+            let refused = codex_home(set(relative), Some(&home));
+            assert!(matches!(refused, Err(ConfigError::RelativeConfigHome { .. })), "{refused:?}");
+        }
     }
 }

@@ -70,6 +70,18 @@ pub enum ConfigError {
         /// As given.
         path: PathBuf,
     },
+    /// Refused: each working directory would have a config home of its own.
+    #[error(
+        "`CODEX_HOME` is relative, so `{}` would be another folder in each working directory",
+        escape(path)
+    )]
+    RelativeConfigHome {
+        /// As given.
+        path: PathBuf,
+    },
+    /// One of a trusted project, whose author is not the person who reads this.
+    #[error(transparent)]
+    InProject(Box<ConfigError>),
     /// Refused: a repository's settings are those in it.
     #[error(
         "refused config file `{}`: it leads to `{}`, outside the project `{root}`",
@@ -127,6 +139,9 @@ impl ConfigError {
             Self::NotAFile { .. } => {
                 "replace it with a file, or set `CODEX_HOME` to another directory".to_owned()
             }
+            Self::InProject(_) => {
+                "mend or remove that file, or remove `trust_level = \"trusted\"` of its project".to_owned()
+            }
             Self::ProjectTooBig { .. } => "shorten them; a config file holds settings, not data".to_owned(),
             Self::TooBig { .. } => "split it up; a config file holds settings, not data".to_owned(),
             Self::NotUtf8 { .. } => "save the file as UTF-8".to_owned(),
@@ -143,6 +158,7 @@ impl ConfigError {
             Self::TooManyProjectFiles { .. } => {
                 "remove some `.codex/config.toml`, or start nearer to the root of the project".to_owned()
             }
+            Self::RelativeConfigHome { .. } => "set `CODEX_HOME` to an absolute path".to_owned(),
             Self::ConfigHome { .. } | Self::NoConfigHome => {
                 "set `HOME`, or `CODEX_HOME`, to an absolute path".to_owned()
             }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
@@ -17,13 +18,25 @@ use crate::toml_text::parse_table;
 /// a device from filling memory.
 pub const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
-/// Reads a file as a layer; `None` when there is no such file.
+/// Reads a file as a layer; `None` when there is no such file. A link to nothing, in its place or in that of its
+/// folder, is an error: somebody wanted settings there.
 pub(crate) fn read_layer(
     path: &Path,
     source: impl FnOnce(std::path::PathBuf) -> LayerSource,
 ) -> Result<Option<Layer>, ConfigError> {
-    let Some(bytes) = read_bounded(path)? else { return Ok(None) };
-    parse_layer(source(path.to_owned()), bytes).map(Some)
+    match read_bounded(path)? {
+        Some(bytes) => parse_layer(source(path.to_owned()), bytes).map(Some),
+        None if leads_nowhere(path) || path.parent().is_some_and(leads_nowhere) => {
+            Err(ConfigError::Read { path: path.to_owned(), source: Errno::NOENT.into() })
+        }
+        None => Ok(None),
+    }
+}
+
+/// Whether this is a symlink to nothing.
+fn leads_nowhere(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+        && fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Reads a config file of a trusted project; `None` when there is none.
@@ -31,7 +44,8 @@ pub(crate) fn read_layer(
 /// The way to it may have symlinks as long as it stays in the project: where it leads is found out once, and then
 /// walked from the project's folder without following any, so that a link put there meanwhile is an error.
 pub(crate) fn read_project_layer(root: &AbsolutePath, path: &Path) -> Result<Option<Layer>, ConfigError> {
-    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+    let in_project = |error| ConfigError::InProject(Box::new(error));
+    let failed = |source| in_project(ConfigError::Read { path: path.to_owned(), source });
     let resolved = match fs::canonicalize(path) {
         Ok(resolved) => resolved,
         // A link to nothing is not a missing file: somebody wanted settings there.
@@ -48,18 +62,18 @@ pub(crate) fn read_project_layer(root: &AbsolutePath, path: &Path) -> Result<Opt
         });
     };
     let file = open_below(root, below).map_err(failed)?;
-    let bytes = read_open(file, path)?;
+    let bytes = read_open(File::from(file), path).map_err(in_project)?;
     parse_layer(LayerSource::ProjectFile(path.to_owned()), bytes).map(Some)
 }
 
-/// Opens a file below a folder, following no symlink on the way.
-fn open_below(root: &AbsolutePath, below: &Path) -> io::Result<File> {
+/// Opens a file or folder below a folder, following no symlink on the way.
+pub(crate) fn open_below(root: &AbsolutePath, below: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::RDONLY;
     let mut at = rustix::fs::open(root.as_path(), flags | OFlags::DIRECTORY, Mode::empty())?;
     for component in below.components() {
         at = rustix::fs::openat(&at, component.as_os_str(), flags, Mode::empty())?;
     }
-    Ok(File::from(at))
+    Ok(at)
 }
 
 /// The bytes of a file as a layer.
@@ -196,7 +210,12 @@ mod tests {
             assert!(matches!(error, ConfigError::OutsideProject { .. }), "{error}");
             assert!(error.to_string().contains("outside the project") && !error.help().is_empty());
         }
-        assert!(read("real/dangling.toml").unwrap_err().to_string().contains("cannot read config file"));
+        fs::create_dir(dir.path("r/real/folder.toml")).unwrap();
+        for (name, says) in [("dangling", "cannot read config file"), ("folder", "is a directory")] {
+            let error = read(&format!("real/{name}.toml")).unwrap_err();
+            assert!(error.to_string().contains(says), "{error}");
+            assert!(!error.help().contains("CODEX_HOME") && error.help().contains("trust_level"), "{error}");
+        }
         let resolved = root.as_path().join("inside/config.toml");
         assert!(
             open_below(&root, resolved.strip_prefix(&root).unwrap()).is_err(),
