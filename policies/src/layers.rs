@@ -6,12 +6,14 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::{Table, Value};
 
 use crate::display::{escape, escape_short};
 use crate::keys::KeyPath;
-use crate::location::{Anchor, Location, Position};
+use crate::location::{Anchor, Location};
+use crate::source_text::SourceText;
 
 /// Where a layer of configuration or of requirements comes from. Displayed as messages name it.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -121,7 +123,7 @@ pub struct Layer {
     /// What it says.
     pub table: Table,
     /// The TOML it was read from, to point into; `None` for an override.
-    text: Option<String>,
+    text: Option<Arc<SourceText>>,
 }
 
 impl Layer {
@@ -132,7 +134,7 @@ impl Layer {
 
     /// A layer read from a TOML text.
     pub fn with_text(source: LayerSource, table: Table, text: String) -> Self {
-        Self { source, table, text: Some(text) }
+        Self { source, table, text: Some(Arc::new(SourceText::new(text))) }
     }
 
     /// Whether this layer sets a key.
@@ -147,12 +149,12 @@ impl Layer {
 
     /// How long the text is that it was read from.
     pub(crate) fn text_bytes(&self) -> usize {
-        self.text.as_ref().map_or(0, String::len)
+        self.text.as_ref().map_or(0, |text| text.len())
     }
 
     /// Where a key stands in this layer.
     pub(crate) fn locate(&self, key: &KeyPath, anchor: Anchor) -> Location {
-        let position = self.text.as_ref().and_then(|text| Position::of_key(text, key, anchor));
+        let position = self.text.as_ref().and_then(|text| text.of_key(key, anchor));
         Location { source: self.source.clone(), position }
     }
 

@@ -25,7 +25,7 @@
 //! - From layers to configuration: [`config`], `loading`, [`project`], [`narrowing`], [`narrow_profile`], `narrow_rows`,
 //!   [`mod@narrow_network`]
 //! - Configuration: [`config_file`], [`config_error`], [`layers`], [`overrides`], [`keys`],
-//!   [`location`], [`expand`], `settings`, `reader`, `toml_text`, `toml_json`, [`mod@config_schema`],
+//!   [`location`], [`expand`], `settings`, `reader`, `source_text`, `toml_text`, `toml_json`, [`mod@config_schema`],
 //!   `schema_document`
 //! - From definition to profile: [`definition`], [`network`], [`builtin`], [`mode`], `target`, `lineage`,
 //!   [`mod@resolve`], [`resolve_error`],
@@ -77,6 +77,7 @@ pub mod rules;
 mod schema_document;
 pub mod select;
 mod settings;
+mod source_text;
 pub mod state;
 pub mod subpath;
 mod target;

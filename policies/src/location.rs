@@ -56,8 +56,8 @@ impl Position {
         Self { line: line_index + 1, column: column + 1, snippet: escape_short(line.trim()) }
     }
 
-    /// Where a key of a TOML text stands, or the nearest table around it. Parses the text again, so it is for
-    /// errors only; keeping the positions of all values would slow every start for a message that is rarely shown.
+    /// Where a key of a TOML text stands, or the nearest table around it. Parses the text again, so it is for one
+    /// error; who asks for more keeps a `SourceText`.
     pub(crate) fn of_key(text: &str, key: &KeyPath, anchor: Anchor) -> Option<Self> {
         let document = DeTable::parse(text).ok()?;
         let mut table = document.get_ref();
