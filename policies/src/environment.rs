@@ -41,7 +41,8 @@ impl Inherit {
         [("all", Self::All), ("core", Self::Core), ("none", Self::None)];
 }
 
-/// The table `[shell_environment_policy]`, narrowed by repositories. The steps apply in the order of the fields.
+/// The table `[shell_environment_policy]`, narrowed by repositories. The steps apply in the order of the fields, but
+/// [`Self::include_only_also`] applies before [`Self::set`].
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct ShellEnvironmentPolicy {
@@ -55,8 +56,9 @@ pub struct ShellEnvironmentPolicy {
     pub set: BTreeMap<String, String>,
     /// When not empty, the only names to keep, also of those added.
     pub include_only: Vec<Wildcard>,
-    /// Further lists of which each, when not empty, must match too. They come from repositories, whose list can
-    /// only narrow that of the user: two lists of patterns cannot be made into one.
+    /// Further lists of which each, when not empty, inherited names must match too. They come from repositories,
+    /// whose list can only narrow that of the user: two lists of patterns cannot be made into one. They are not for
+    /// what the user sets, which may be there to protect against the repository: `npm_config_ignore_scripts`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include_only_also: Vec<Vec<Wildcard>>,
 }
@@ -86,12 +88,14 @@ impl ShellEnvironmentPolicy {
         };
         let mut kept: BTreeMap<OsString, OsString> =
             vars.into_iter().filter(|(name, _)| self.inherits(name) && !dropped(name)).collect();
-        kept.extend(self.set.iter().map(|(name, value)| (name.into(), value.into())));
-        for only in std::iter::once(&self.include_only).chain(&self.include_only_also) {
+        let retain = |kept: &mut BTreeMap<OsString, OsString>, only: &Vec<Wildcard>| {
             if !only.is_empty() {
                 kept.retain(|name, _| any_match(only, name));
             }
-        }
+        };
+        self.include_only_also.iter().for_each(|only| retain(&mut kept, only));
+        kept.extend(self.set.iter().map(|(name, value)| (name.into(), value.into())));
+        retain(&mut kept, &self.include_only);
         kept
     }
 
@@ -151,7 +155,7 @@ mod tests {
 
     #[test]
     fn steps_apply_in_their_documented_order() {
-        let rows: [(&str, &[&str]); 16] = [
+        let rows: [(&str, &[&str]); 17] = [
             ("", &["Api_Key", "EDITOR", "GITHUB_TOKEN", "HOME", "PATH", "aws_secret_id", "path"]),
             (
                 "inherit = 'all'",
@@ -176,7 +180,8 @@ mod tests {
                 "include_only = ['P*', 'HOME']\ninclude_only_also = [['HOME', 'EDITOR'], ['*E*'], []]",
                 &["HOME"],
             ),
-            ("include_only_also = [['HOME']]\nset = { A = '1' }", &["HOME"]),
+            ("include_only_also = [['HOME']]\nset = { A = '1' }", &["A", "HOME"]),
+            ("include_only_also = [['HOME']]\nset = { A = '1' }\ninclude_only = ['H*', 'PATH']", &["HOME"]),
         ];
         for (toml, expect) in rows {
             let kept = policy(toml).apply(vars());

@@ -103,7 +103,7 @@ pub(crate) fn load(low: Vec<Layer>, high: Vec<Layer>, bases: Bases<'_>) -> Resul
 struct Heard {
     /// With only what narrows of the project's.
     layers: Layers,
-    /// More lists that variables must match.
+    /// More lists that inherited variables must match.
     also: Vec<Vec<Wildcard>>,
     profiles: Vec<ProjectProfile>,
     ignored: Vec<IgnoredKeys>,

@@ -4,7 +4,7 @@
 //! the layers below it. Profiles are not merged at all: they are kept apart, and narrow the selected one
 //! (`narrow_profile.rs`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
@@ -60,7 +60,7 @@ pub(crate) struct Below<'a> {
 pub(crate) struct Narrowed {
     /// The layer with what narrows.
     pub(crate) layer: Layer,
-    /// One more list that variables must match.
+    /// One more list that inherited variables must match.
     pub(crate) include_only_also: Option<Vec<Wildcard>>,
     /// What has no meaning from there.
     pub(crate) ignored: Option<IgnoredKeys>,
@@ -192,9 +192,16 @@ impl Sieve<'_> {
     /// of the person's is left out as well: it could be a symlink that the repository brought along.
     fn writable_roots(&mut self, own: &[AbsolutePath], current: &[AbsolutePath]) {
         let key = &["sandbox_workspace_write", "writable_roots"];
-        let covered = |root: &AbsolutePath| own.iter().any(|wider| root.starts_with(wider));
-        let kept: Vec<&AbsolutePath> = current.iter().filter(|root| covered(root)).collect();
-        let unused = own.iter().find(|root| !current.iter().any(|granted| granted.starts_with(root)));
+        let (widest, granted) = (outermost(own), BTreeSet::from_iter(current));
+        let kept: Vec<&AbsolutePath> = current.iter().filter(|root| is_covered(root, &widest)).collect();
+        // What begins with a root follows it directly in the order of paths.
+        let has_none = |root: &&AbsolutePath| {
+            !granted
+                .range::<&AbsolutePath, _>(*root..)
+                .next()
+                .is_some_and(|granted| granted.starts_with(root))
+        };
+        let unused = own.iter().find(has_none);
         if let Some(root) = unused {
             self.refuse(key, &format!("`{root}` is not a root that the person made writable"));
         }
@@ -205,7 +212,8 @@ impl Sieve<'_> {
         }
     }
 
-    /// `[shell_environment_policy]`. Answers with a list of patterns that cannot be merged with that below.
+    /// `[shell_environment_policy]`. Answers with the list of patterns of `include_only`, which is never merged:
+    /// that of the person is also for the variables that the person sets, and those may be there to protect.
     fn environment(&mut self, own: &Settings, below: &Settings) -> Option<Vec<Wildcard>> {
         let table = "shell_environment_policy";
         let (own, current) = (&own.shell_environment_policy, &below.shell_environment_policy);
@@ -228,8 +236,8 @@ impl Sieve<'_> {
             }
             (true, _) | (false, false) => {}
         }
-        let more: Vec<&Wildcard> =
-            own.exclude.iter().filter(|pattern| !current.exclude.contains(pattern)).collect();
+        let dropped: BTreeSet<&Wildcard> = current.exclude.iter().collect();
+        let more: Vec<&Wildcard> = own.exclude.iter().filter(|pattern| !dropped.contains(pattern)).collect();
         if !more.is_empty() {
             let all = current.exclude.iter().chain(more);
             self.keep(&[table, "exclude"], patterns(all));
@@ -237,14 +245,8 @@ impl Sieve<'_> {
         if !own.set.is_empty() {
             self.refuse(&[table, "set"], "variables decide what programs load and run");
         }
-        if own.include_only.is_empty() || own.include_only == current.include_only {
-            return None;
-        }
-        if current.include_only.is_empty() {
-            self.keep(&[table, "include_only"], patterns(own.include_only.iter()));
-            return None;
-        }
-        Some(own.include_only.clone())
+        let is_new = !own.include_only.is_empty() && own.include_only != current.include_only;
+        is_new.then(|| own.include_only.clone())
     }
 
     /// `web_search`. Where nothing sets it, answers come from a cache at least.
@@ -310,6 +312,23 @@ impl std::fmt::Display for IgnoredKeys {
     }
 }
 
+/// Those of the roots that lie in no other, in order.
+fn outermost(roots: &[AbsolutePath]) -> BTreeSet<&AbsolutePath> {
+    let mut outermost = BTreeSet::new();
+    for root in BTreeSet::from_iter(roots) {
+        if !is_covered(root, &outermost) {
+            outermost.insert(root);
+        }
+    }
+    outermost
+}
+
+/// Whether a path is in one of the roots, of which none lies in another: then the only one that may hold it is the
+/// last that does not come after it.
+fn is_covered(path: &AbsolutePath, outermost: &BTreeSet<&AbsolutePath>) -> bool {
+    outermost.range::<&AbsolutePath, _>(..=path).next_back().is_some_and(|root| path.starts_with(root))
+}
+
 /// How much a mode opens.
 fn openness(mode: SandboxMode) -> u8 {
     match mode {
@@ -359,6 +378,25 @@ fn approval_value(policy: ApprovalPolicy) -> Value {
             ];
             let kinds = kinds.map(|(name, on)| (name.to_owned(), Value::from(on)));
             Value::Table(Table::from_iter([("granular".to_owned(), Value::Table(Table::from_iter(kinds)))]))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_in_the_outermost_root_that_it_begins_with() {
+        let path = |text: &str| AbsolutePath::parse(text).unwrap();
+        let roots = ["/a/b", "/a", "/a-b", "/c/d", "/c/d/e", "/a"].map(path);
+        let outermost = outermost(&roots);
+        assert_eq!(outermost, BTreeSet::from_iter(&["/a", "/a-b", "/c/d"].map(path)));
+        for inside in ["/a", "/a/b", "/a/b/c", "/a/z", "/a-b/x", "/c/d", "/c/d/e/f", "/c/d/z"] {
+            assert!(is_covered(&path(inside), &outermost), "{inside}");
+        }
+        for outside in ["/", "/aa", "/a-", "/b", "/c", "/c/dd", "/c/e", "/z"] {
+            assert!(!is_covered(&path(outside), &outermost), "{outside}");
         }
     }
 }
