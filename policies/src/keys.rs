@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use execpolicy::display::is_hidden;
+
 use crate::display::escape_short;
 use crate::toml_text::parse_value;
 
@@ -89,14 +91,14 @@ impl fmt::Display for KeyPath {
     }
 }
 
-/// A part as it must be written before `.` or `=`, quoted when needed.
+/// A part as it must be written before `.` or `=`, quoted when needed; safe to print between backticks.
 pub(crate) fn quote_part(part: &str) -> String {
     if is_bare(part) {
         return part.to_owned();
     }
     let escaped = part.chars().map(|character| match character {
         '"' | '\\' => format!("\\{character}"),
-        _ if character.is_control() => format!("\\u{:04x}", u32::from(character)),
+        _ if character == '`' || is_hidden(character) => format!("\\U{:08x}", u32::from(character)),
         _ => character.to_string(),
     });
     format!("\"{}\"", escaped.collect::<String>())
@@ -223,7 +225,7 @@ mod tests {
     fn keys_are_shown_as_they_would_be_written() {
         let key = KeyPath::new(["permissions", "my profile", ":root", "a\"b", "x\x1b", ""]);
         assert_eq!(key.to_string(), r#"permissions."my profile".":root"."a\"b"."x\u{1b}"."""#);
-        for part in ["plain", "with space", "a\"b\\c", "", "ä", "a\nb\u{1}"] {
+        for part in ["plain", "with space", "a\"b\\c", "", "ä", "a\nb\u{1}", "`\u{202e}"] {
             let text = quote_part(part) + "=1";
             assert_eq!(KeyPath::parse_assignment(&text).unwrap().0, KeyPath::new([part]), "{text}");
         }

@@ -9,7 +9,7 @@ use crate::config_error::{ConfigError, InvalidValue};
 use crate::definition::ProfileDefinition;
 use crate::display::{escape, escape_short};
 use crate::expand::expand;
-use crate::keys::KeyPath;
+use crate::keys::{KeyPath, quote_part};
 use crate::layers::{Layer, LayerSource, Layers};
 use crate::location::Anchor;
 use crate::narrowing::{self, Below, IgnoredKeys, ProjectProfile};
@@ -230,18 +230,20 @@ fn distrust_warning(
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let root = KeyPath::new(["projects".to_owned(), project.root.as_path().to_string_lossy().into_owned()]);
     let unmark = match project.trust {
         Trust::Untrusted(_) => "remove that mark, and ",
         Trust::Trusted(_) | Trust::Unlisted => "",
     };
-    (!files.is_empty()).then(|| {
+    // The key is whole, since it is there to be copied; what is not UTF-8 cannot be written in the file.
+    let advice = project.root.as_path().to_str().map_or_else(String::new, |root| {
         format!(
-            "{reason}, so its configuration is not used: {}{more}; to use it, {unmark}set `{root}.trust_level = \"trusted\"` in `{}`",
-            shown.join(", "),
+            "; to use it, {unmark}set `projects.{}.trust_level = \"trusted\"` in `{}`",
+            quote_part(root),
             escape(config_home.join("config.toml"))
         )
-    })
+    });
+    let shown = shown.join(", ");
+    (!files.is_empty()).then(|| format!("{reason}, so its configuration is not used: {shown}{more}{advice}"))
 }
 
 #[cfg(test)]
