@@ -11,6 +11,7 @@ use std::sync::Arc;
 use toml::{Table, Value};
 
 use crate::display::{escape, escape_short};
+use crate::hidden;
 use crate::keys::KeyPath;
 use crate::location::{Anchor, Location};
 use crate::source_text::SourceText;
@@ -78,6 +79,23 @@ impl LayerSource {
             | Self::LegacyManagedMdm
             | Self::Managed { .. }
             | Self::Mdm { .. } => None,
+        }
+    }
+
+    /// As a report names it: without what was typed of a value that may be a secret.
+    pub(crate) fn in_report(&self) -> String {
+        match self {
+            Self::Override(text) => format!("-c {}", hidden::typed(text)),
+            Self::SystemFile(_)
+            | Self::UserFile(_)
+            | Self::ProfileFile(_)
+            | Self::ProjectFile(_)
+            | Self::Flag(_)
+            | Self::LegacyManagedFile(_)
+            | Self::LegacyManagedMdm
+            | Self::RequirementsFile(_)
+            | Self::Managed { .. }
+            | Self::Mdm { .. } => self.to_string(),
         }
     }
 

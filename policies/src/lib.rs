@@ -25,7 +25,7 @@
 //! - From layers to configuration: [`config`], `loading`, [`project`], [`narrowing`], [`narrow_profile`], `narrow_rows`,
 //!   [`mod@narrow_network`]
 //! - Configuration: [`config_file`], [`config_error`], [`layers`], [`overrides`], [`keys`],
-//!   [`location`], [`expand`], `settings`, `reader`, `source_text`, `toml_text`, `toml_json`, [`mod@config_schema`],
+//!   [`location`], [`expand`], `hidden`, `settings`, `reader`, `source_text`, `toml_text`, `toml_json`, [`mod@config_schema`],
 //!   `schema_document`
 //! - From definition to profile: [`definition`], [`network`], [`builtin`], [`mode`], `target`, `lineage`,
 //!   [`mod@resolve`], [`resolve_error`],
@@ -49,6 +49,7 @@ pub mod environment;
 pub mod expand;
 pub mod file_uri;
 pub mod glob;
+mod hidden;
 mod intersect;
 pub mod keys;
 pub mod layers;

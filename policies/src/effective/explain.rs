@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use execpolicy::display::visible;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
@@ -307,14 +308,16 @@ impl fmt::Display for Explanation {
         writeln!(formatter, "{}", escape_short(&self.key))?;
         writeln!(formatter, "  you may set  {}", self.allowed)?;
         match &self.requirement {
-            Some(cause) => writeln!(formatter, "  because      {} (set by {})", cause.key, cause.source)?,
+            Some(Cause { key, source }) => {
+                writeln!(formatter, "  because      {} (set by {})", visible(key), visible(source))?;
+            }
             None => writeln!(formatter, "  because      no requirement limits it")?,
         }
         if let Some(otherwise) = &self.otherwise {
-            writeln!(formatter, "  otherwise    {otherwise}")?;
+            writeln!(formatter, "  otherwise    {}", visible(otherwise))?;
         }
         if let Some(now) = &self.now {
-            write!(formatter, "  now          {} ({})", listed(&now.value), now.place())?;
+            write!(formatter, "  now          {} ({})", listed(&now.value), visible(&now.place()))?;
             if let Some(configured) = &now.configured {
                 write!(formatter, ", instead of {}", listed(configured))?;
             }
@@ -329,8 +332,8 @@ impl fmt::Display for Choices {
         match self {
             Self::Anything => formatter.write_str("anything"),
             Self::OneOf(words) if words.is_empty() => formatter.write_str("nothing"),
-            Self::OneOf(words) => formatter.write_str(&words.join(", ")),
-            Self::Except(words) => write!(formatter, "anything but {}", words.join(", ")),
+            Self::OneOf(words) => formatter.write_str(&visible(&words.join(", "))),
+            Self::Except(words) => write!(formatter, "anything but {}", visible(&words.join(", "))),
             Self::Only(value) => write!(formatter, "nothing else than {}", listed(value)),
             Self::Pinned(pins) => write!(formatter, "anything, except that {} is required", pins.join(", ")),
             Self::Within(modes) => write!(formatter, "profiles that count as {}", modes.join(" or ")),

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use execpolicy::NetworkHosts;
+use execpolicy::display::{visible, visible_up_to};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::config::Config;
-use crate::display::escape_short;
+use crate::display::{SHOWN_CHARS, escape_short};
 use crate::effective::setting::{Setting, ValueOrigin};
 use crate::effective::{EffectivePolicy, EffectiveServer};
 use crate::environment::Inherit;
+use crate::hidden::HIDDEN;
 use crate::keys::KeyPath;
 use crate::layers::LayerSource;
 use crate::location::Anchor;
@@ -19,6 +21,9 @@ use crate::project::Trust;
 use crate::requirements::described::{Described, united};
 use crate::rules::{LayeredRules, RuleFileReport, RuleFileState, RuleLayer};
 use crate::toml_json::to_json;
+
+/// The most broken rule files that the page names; a program gets all of them.
+const SHOWN_BROKEN: usize = 20;
 
 /// Everything that was loaded, what came out, and who decided it.
 #[derive(Clone, Debug, Serialize)]
@@ -180,7 +185,7 @@ fn requirement_of(key: &str) -> &str {
 fn layers(config: &Config) -> Vec<LayerLine> {
     let line = |source: &LayerSource, reason: Option<&str>| LayerLine {
         kind: kind(source),
-        source: source.to_string(),
+        source: source.in_report(),
         state: if reason.is_some() { "disabled" } else { "enabled" },
         reason: reason.map(str::to_owned),
     };
@@ -285,6 +290,12 @@ fn effective(policy: &EffectivePolicy) -> BTreeMap<String, ValueLine> {
         let configured = configured.filter(|configured| *configured != to_json(&exact.value));
         add(&key.to_string(), line(to_json(&exact.value), &origin, configured));
     }
+    let also = &policy.config.shell_environment_policy.include_only_also;
+    if !also.is_empty() {
+        let line = line(json!(also), &ValueOrigin::Default, None);
+        let origin = "files of the repository".to_owned();
+        add("shell_environment_policy.include_only_also", ValueLine { origin, ..line });
+    }
     for (key, value) in environment(policy).into_iter().chain(workspace_write(policy)) {
         let path = KeyPath::new(key.split('.'));
         let origin = ValueOrigin::of(policy.config.layers().locate(&path, Anchor::Value));
@@ -327,9 +338,6 @@ fn network(policy: &EffectivePolicy) -> ValueLine {
     let enabled = policy.profile.resolved.profile.network().is_enabled();
     ValueLine::new(json!(if enabled { "enabled" } else { "restricted" }), &narrowest(policy), None)
 }
-
-/// What stands for a value of `set`: it may be a secret, and reports are pasted into tickets.
-const HIDDEN: &str = "(hidden)";
 
 /// The settings of the environment, without the values of variables.
 fn environment(policy: &EffectivePolicy) -> [(&'static str, Json); 5] {
@@ -376,43 +384,55 @@ impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "Config layer stack (lowest precedence first):")?;
         for (index, layer) in self.layers.iter().enumerate() {
-            writeln!(formatter, "  {}. {} ({})", index + 1, layer.source, layer.state)?;
+            writeln!(formatter, "  {}. {} ({})", index + 1, visible(&layer.source), layer.state)?;
             if let Some(reason) = &layer.reason {
-                writeln!(formatter, "     reason: {reason}")?;
+                writeln!(formatter, "     reason: {}", visible(reason))?;
             }
         }
         if self.layers.is_empty() {
             writeln!(formatter, "  <none>")?;
         }
         let root = self.project.root.as_deref().unwrap_or("<none>");
-        writeln!(formatter, "\nProject: {root} ({})", self.project.trust)?;
+        writeln!(formatter, "\nProject: {} ({})", visible(root), self.project.trust)?;
         writeln!(formatter, "\nRule files:")?;
+        let mut broken = 0_usize;
         for file in &self.rules {
-            write!(formatter, "  - {} ({}, {}): {} rules", file.path, file.layer, file.state, file.rules)?;
+            broken = broken.saturating_add(usize::from(file.problem.is_some()));
+            if file.problem.is_some() && broken > SHOWN_BROKEN {
+                continue;
+            }
+            let path = visible(&file.path);
+            write!(formatter, "  - {path} ({}, {}): {} rules", file.layer, file.state, file.rules)?;
             if file.ignored > 0 {
                 write!(formatter, ", {} ignored", file.ignored)?;
             }
             writeln!(formatter)?;
             if let Some(problem) = &file.problem {
-                writeln!(formatter, "    {problem}")?;
+                writeln!(formatter, "    {}", visible(problem))?;
             }
+        }
+        if let Some(more) = broken.checked_sub(SHOWN_BROKEN).filter(|more| *more > 0) {
+            writeln!(formatter, "  - and {more} more that are broken")?;
         }
         if self.rules.is_empty() {
             writeln!(formatter, "  <none>")?;
         }
         writeln!(formatter, "\nEffective values:")?;
         for (key, line) in &self.effective {
-            write!(formatter, "  - {key} = {} ({})", line.value, line.place())?;
+            let (key, value) = (escape_short(key), visible(&line.value.to_string()));
+            write!(formatter, "  - {key} = {value} ({})", visible(&line.place()))?;
             if let Some(configured) = &line.configured {
-                write!(formatter, ", instead of {configured}")?;
+                write!(formatter, ", instead of {}", visible(&configured.to_string()))?;
             }
             writeln!(formatter)?;
         }
         writeln!(formatter, "\nRequirements:")?;
         for (key, line) in &self.requirements {
-            write!(formatter, "  - {key}: {} (source: {})", listed(&line.value), line.source)?;
+            let (key, source) = (escape_short(key), visible(&line.source));
+            write!(formatter, "  - {key}: {} (source: {source})", listed(&line.value))?;
             if !line.changed.is_empty() {
-                write!(formatter, ", changed {}", line.changed.join(", "))?;
+                let changed: Vec<String> = line.changed.iter().map(escape_short).collect();
+                write!(formatter, ", changed {}", changed.join(", "))?;
             }
             writeln!(formatter)?;
         }
@@ -423,19 +443,83 @@ impl fmt::Display for Report {
     }
 }
 
-/// A value on one line: lists as their elements, tables as `key=value`.
+/// A value on one line: lists as their elements, tables as `key=value`; safe to print.
 pub(crate) fn listed(value: &Json) -> String {
     let plain = |value: &Json| match value {
-        Json::String(text) => escape_short(text),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => value.to_string(),
+        Json::String(text) => visible_up_to(text, SHOWN_CHARS),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => {
+            visible(&value.to_string())
+        }
     };
     match value {
         Json::Array(items) if items.is_empty() => "<empty>".to_owned(),
         Json::Object(items) if items.is_empty() => "<empty>".to_owned(),
         Json::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
         Json::Object(items) => {
-            items.iter().map(|(key, value)| format!("{key}={}", plain(value))).collect::<Vec<_>>().join(", ")
+            let pair = |(key, value): (&String, &Json)| {
+                format!("{}={}", visible_up_to(key, SHOWN_CHARS), plain(value))
+            };
+            items.iter().map(pair).collect::<Vec<_>>().join(", ")
         }
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => plain(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Forges a line, erases one, reorders one, and hides.
+    const HOSTILE: &str = "x\n  - forged = true\r\x1b[2K\u{202e}\u{2028}\u{9b}";
+
+    fn hostile() -> Report {
+        let text = || HOSTILE.to_owned();
+        let value = || json!({ HOSTILE: [HOSTILE, { HOSTILE: HOSTILE }] });
+        let line = ValueLine {
+            value: value(),
+            origin: text(),
+            line: Some(1),
+            configured: Some(json!(HOSTILE)),
+            requirement: Some(text()),
+        };
+        let broken = RuleLine {
+            path: text(),
+            layer: "user",
+            state: "broken",
+            rules: 0,
+            ignored: 1,
+            problem: Some(text()),
+        };
+        let required = RequirementLine { value: value(), source: text(), changed: vec![text()] };
+        Report {
+            layers: vec![LayerLine { kind: "user", source: text(), state: "disabled", reason: Some(text()) }],
+            rules: vec![broken],
+            project: ProjectLine { root: Some(text()), trust: "trusted" },
+            effective: [(format!("mcp_servers.{HOSTILE}"), line)].into(),
+            requirements: [(text(), required)].into(),
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn no_foreign_text_forges_a_line_of_the_page() {
+        let page = hostile().to_string();
+        assert_eq!(page.lines().count(), 15, "{page}");
+        assert!(!page.chars().any(|c| c != '\n' && execpolicy::display::is_hidden(c)), "{page:?}");
+        assert!(!page.lines().any(|line| line.starts_with("  - forged")), "{page}");
+        // Programs get what is there.
+        let json = serde_json::to_value(hostile()).unwrap();
+        assert_eq!(json.pointer("/layers/0/reason"), Some(&json!(HOSTILE)));
+    }
+
+    #[test]
+    fn the_page_names_some_of_many_broken_files() {
+        let mut report = hostile();
+        let file = report.rules.remove(0);
+        report.rules = (0..1_000).map(|_| file.clone()).collect();
+        report.rules.push(RuleLine { problem: None, state: "loaded", ..file });
+        let page = report.to_string();
+        assert!(page.contains("and 980 more that are broken") && page.contains("loaded"), "{page}");
+        assert!(page.len() < 20_000);
     }
 }

@@ -108,7 +108,7 @@ impl fmt::Display for ValueOrigin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => formatter.write_str("default"),
-            Self::Configured(location) => location.source.fmt(formatter),
+            Self::Configured(location) => formatter.write_str(&location.source.in_report()),
             Self::Required(source) => source.fmt(formatter),
         }
     }
