@@ -107,7 +107,7 @@ impl AdminFolder {
         let Some(folder) = open_folder(folder.as_fd(), OsStr::new(subfolder), &path)? else {
             return Ok(Vec::new());
         };
-        self.judge(&path, &stat(&folder, &path)?)?;
+        self.judge(&path, &examine(&folder, &path)?)?;
         let names = list(&folder, &path, suffix, MAX_ADMIN_FILES)?;
         let read = |name: &PathBuf| {
             let file = self.read_in(folder.as_fd(), &path, name.as_os_str())?;
@@ -130,9 +130,9 @@ impl AdminFolder {
         };
         let Some(folder) = folder else { return Ok(None) };
         for ancestor in &above {
-            self.judge(&ancestor.path, &ancestor.stat)?;
+            self.judge(&ancestor.path, &ancestor.seen)?;
         }
-        self.judge(path, &stat(&folder, path)?)?;
+        self.judge(path, &examine(&folder, path)?)?;
         Ok(Some(folder))
     }
 
@@ -145,16 +145,17 @@ impl AdminFolder {
     ) -> Result<Option<AdminFile>, AdminError> {
         let path = above.join(name);
         let Some(file) = open_file(folder, name, &path)? else { return Ok(None) };
-        self.judge(&path, &stat(&file, &path)?)?;
+        self.judge(&path, &examine(&file, &path)?)?;
         let text = text_of_file(read_bytes(file, &path)?, &path)?;
         Ok(Some(AdminFile { path, text }))
     }
 
     /// Whether nobody else can have written this object.
     ///
-    /// Root's group counts as root, as on systems that give `/etc` to it. An access control list that lets
-    /// somebody write shows in the bit of the group, so it is refused too.
-    fn judge(&self, path: &Path, stat: &Stat) -> Result<(), AdminError> {
+    /// Root's group counts as root, as on systems that give `/etc` to it. Beside an access control list the bits of
+    /// the group say what anybody in the list may do at most, so then they are no word about root's group.
+    fn judge(&self, path: &Path, seen: &Seen) -> Result<(), AdminError> {
+        let Seen { stat, has_list } = seen;
         if stat.st_uid != self.owner && stat.st_uid != 0 {
             return Err(AdminError::Owner {
                 path: path.to_owned(),
@@ -165,6 +166,8 @@ impl AdminFolder {
         let mode = Mode::from_raw_mode(stat.st_mode);
         let writer = if mode.contains(Mode::WOTH) {
             Writer::Everybody
+        } else if mode.contains(Mode::WGRP) && *has_list {
+            Writer::Listed
         } else if mode.contains(Mode::WGRP) && stat.st_gid != 0 {
             Writer::Group(stat.st_gid)
         } else {
@@ -174,10 +177,17 @@ impl AdminFolder {
     }
 }
 
+/// An open object, as far as it is judged.
+struct Seen {
+    stat: Stat,
+    /// Whether an access control list says more than the mode.
+    has_list: bool,
+}
+
 /// A folder on the way.
 struct Ancestor {
     path: PathBuf,
-    stat: Stat,
+    seen: Seen,
 }
 
 /// Refuses a name that leads elsewhere.
@@ -193,7 +203,7 @@ fn descend(path: &Path) -> Result<(Option<OwnedFd>, Vec<Ancestor>), AdminError> 
     let mut folder = open_folder(CWD, here.as_os_str(), &here)?;
     for component in path.components().filter(|component| matches!(component, Component::Normal(_))) {
         let Some(parent) = folder else { break };
-        above.push(Ancestor { stat: stat(&parent, &here)?, path: here.clone() });
+        above.push(Ancestor { seen: examine(&parent, &here)?, path: here.clone() });
         here.push(component);
         folder = open_folder(parent.as_fd(), component.as_os_str(), &here)?;
     }
@@ -250,6 +260,32 @@ fn open(
 fn stat(object: &OwnedFd, path: &Path) -> Result<Stat, AdminError> {
     let failed = |errno: Errno| AdminError::Read { path: path.to_owned(), source: errno.into() };
     rustix::fs::fstat(object).map_err(failed)
+}
+
+/// What an open object is, and whether somebody is listed who may do something with it.
+fn examine(object: &OwnedFd, path: &Path) -> Result<Seen, AdminError> {
+    let failed = |errno: Errno| AdminError::Read { path: path.to_owned(), source: errno.into() };
+    Ok(Seen { stat: stat(object, path)?, has_list: has_list(object).map_err(failed)? })
+}
+
+/// Whether an object has an access control list. What a folder passes on to new files (`default`) lets nobody write
+/// the folder itself. acl(5).
+#[cfg(target_os = "linux")]
+fn has_list(object: &OwnedFd) -> Result<bool, Errno> {
+    // Without a buffer only the length is asked for.
+    let mut no_buffer: [u8; 0] = [];
+    match rustix::fs::fgetxattr(object, "system.posix_acl_access", &mut no_buffer[..]) {
+        Ok(_) => Ok(true),
+        // None, or a file system that has none.
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Elsewhere lists do not show in the bits of the group.
+#[cfg(not(target_os = "linux"))]
+fn has_list(_object: &OwnedFd) -> Result<bool, Errno> {
+    Ok(false)
 }
 
 /// The names in a folder that end in `suffix`, sorted. More than `most` are an error.

@@ -108,6 +108,8 @@ pub enum Writer {
     Everybody,
     /// A group other than root's, by its number.
     Group(u32),
+    /// Somebody whom an access control list names.
+    Listed,
 }
 
 impl AdminError {
@@ -128,6 +130,7 @@ impl AdminError {
             }
             Self::Writable { path, writer: Writer::Everybody } => run("chmod", "o-w", path),
             Self::Writable { path, writer: Writer::Group(_) } => run("chmod", "g-w", path),
+            Self::Writable { path, writer: Writer::Listed } => run("setfacl", "-b", path),
             Self::Link { path } => {
                 format!("put a copy of what it leads to at `{}`", escape(path))
             }
@@ -159,6 +162,7 @@ impl fmt::Display for Writer {
         match self {
             Self::Everybody => formatter.write_str("everybody"),
             Self::Group(group) => write!(formatter, "group {group}"),
+            Self::Listed => formatter.write_str("whom its access control list names"),
         }
     }
 }

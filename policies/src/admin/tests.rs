@@ -110,6 +110,52 @@ fn the_folders_have_to_keep_the_promise_too() {
     }
 }
 
+/// An access control list as the kernel takes it, with these rights for [`STRANGER`]. linux/posix_acl_xattr.h.
+#[cfg(target_os = "linux")]
+fn listed(rights: u16) -> Vec<u8> {
+    let nobody = u32::MAX;
+    let rows: [(u16, u16, u32); 5] =
+        [(1, 6, nobody), (2, rights, STRANGER), (4, 4, nobody), (16, rights, nobody), (32, 4, nobody)];
+    let row = |(tag, rights, user): (u16, u16, u32)| {
+        [&tag.to_le_bytes()[..], &rights.to_le_bytes(), &user.to_le_bytes()].concat()
+    };
+    [2_u32.to_le_bytes().to_vec(), rows.into_iter().flat_map(row).collect()].concat()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn whom_a_list_lets_write_is_noticed_in_root_s_group_too() {
+    use rustix::fs::{XattrFlags, setxattr};
+    let (dir, folder) = folder("list");
+    write(&dir, "a.toml", "");
+    subfolder(&dir, "a.d");
+    write(&dir, "a.d/a.toml", "");
+    let set = |name: &str, kind: &str, rights: u16| {
+        setxattr(dir.path(name), format!("system.posix_acl_{kind}"), &listed(rights), XattrFlags::empty())
+    };
+    if set("a.toml", "access", 4).is_err() {
+        eprintln!("skipped: no access control lists on this file system");
+        return;
+    }
+    assert!(folder.read("a.toml").is_ok(), "it lets them read");
+    set("a.toml", "access", 6).unwrap();
+    let error = folder.read("a.toml").unwrap_err();
+    let path = dir.path("a.toml").display().to_string();
+    assert_eq!(
+        error.to_string(),
+        format!("refused `{path}`: it is writable by whom its access control list names")
+    );
+    assert_eq!(error.help(), format!("run `setfacl -b {path}`"));
+    // What new files get is not what may be done with the folder.
+    set("a.d", "default", 6).unwrap();
+    assert!(folder.read_all("a.d", ".toml").is_ok());
+    set("a.d", "access", 7).unwrap();
+    assert!(matches!(
+        folder.read_all("a.d", ".toml"),
+        Err(AdminError::Writable { writer: Writer::Listed, .. })
+    ));
+}
+
 #[test]
 fn what_somebody_else_owns_is_refused() {
     let (dir, folder) = folder("owner");
