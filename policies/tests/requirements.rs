@@ -216,7 +216,7 @@ fn identity(identity: &McpIdentity) -> String {
     let matcher = |matcher: &Matcher| match matcher {
         Matcher::Exact(text) => format!("={text}"),
         Matcher::Prefix(text) => format!("^{text}"),
-        Matcher::Regex(regex) => format!("~{regex}"),
+        Matcher::Regex(regex) => format!("~{}", regex.as_str()),
     };
     match identity {
         McpIdentity::Command { command, args: None } => command.clone(),

@@ -72,7 +72,7 @@ impl Requirements {
         }
         if let Some(servers) = &self.mcp_servers {
             let identities: BTreeMap<String, String> =
-                servers.value.iter().map(|(name, identity)| (name.clone(), identity.to_string())).collect();
+                servers.value.iter().map(|(name, identity)| (name.clone(), identity.to_plain())).collect();
             add("mcp_servers", json!(identities), servers.source.clone());
         }
         if !self.features.is_empty() {

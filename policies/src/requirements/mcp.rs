@@ -44,7 +44,28 @@ pub enum Matcher {
     /// Begin with this text.
     Prefix(String),
     /// Match as a whole.
-    Regex(regex::Regex),
+    Regex(WholeRegex),
+}
+
+/// A regular expression that matches only whole texts.
+#[derive(Clone, Debug)]
+pub struct WholeRegex {
+    /// As the administrator wrote it.
+    written: String,
+    /// With anchors.
+    anchored: regex::Regex,
+}
+
+impl WholeRegex {
+    /// The expression as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.written
+    }
+
+    /// Whether the whole text matches.
+    pub fn is_match(&self, text: &str) -> bool {
+        self.anchored.is_match(text)
+    }
 }
 
 impl McpIdentity {
@@ -60,6 +81,18 @@ impl McpIdentity {
             }
             (Self::Url(matcher), None, Some(url)) => matcher.is_match(url),
             (Self::Command { .. }, _, _) | (Self::Url(_), _, _) => false,
+        }
+    }
+
+    /// The identity as unescaped text in one value, for those who escape what they show.
+    pub(crate) fn to_plain(&self) -> String {
+        match self {
+            Self::Command { command, args: None } => format!("command {command}"),
+            Self::Command { command, args: Some(args) } => {
+                let args: Vec<String> = args.iter().map(Matcher::to_plain).collect();
+                format!("command {command} with [{}]", args.join(", "))
+            }
+            Self::Url(matcher) => format!("url {}", matcher.to_plain()),
         }
     }
 
@@ -106,6 +139,15 @@ impl Matcher {
         }
     }
 
+    /// The matcher as unescaped text.
+    fn to_plain(&self) -> String {
+        match self {
+            Self::Exact(text) => text.clone(),
+            Self::Prefix(text) => format!("{text}…"),
+            Self::Regex(regex) => format!("/{}/", regex.as_str()),
+        }
+    }
+
     /// Reads a matcher; `place` says which one of the value of `node`.
     fn read(value: &Value, node: &Node<'_>, place: &str, regexes: &Cell<usize>) -> Result<Self, Mismatch> {
         let wrong = |problem: &str| node.mismatch(format!("{place}{problem}"), MATCHER_EXAMPLE);
@@ -145,7 +187,7 @@ fn unknown_kind(table: &Table) -> String {
 /// Compiles an expression so that it only matches whole texts.
 ///
 /// It has to be an expression by itself first: `a)|(b` would close the group that anchors it and match anywhere.
-fn compile(expression: &str, regexes: &Cell<usize>) -> Result<regex::Regex, String> {
+fn compile(expression: &str, regexes: &Cell<usize>) -> Result<WholeRegex, String> {
     regexes.set(regexes.get().saturating_add(1));
     if regexes.get() > MAX_REGEXES {
         return Err(format!("this layer has more than {MAX_REGEXES} expressions"));
@@ -155,7 +197,8 @@ fn compile(expression: &str, regexes: &Cell<usize>) -> Result<regex::Regex, Stri
         built.map_err(|error| last_line(&error.to_string()))
     };
     build(expression)?;
-    build(&format!(r"\A(?:{expression})\z"))
+    let anchored = build(&format!(r"\A(?:{expression})\z"))?;
+    Ok(WholeRegex { written: expression.to_owned(), anchored })
 }
 
 /// The line of a message of the regex parser that says what is wrong; those before it draw the place.
@@ -242,6 +285,27 @@ mod tests {
             let read = read(&format!("s = {{ identity = {identity} }}")).expect(identity);
             assert!(read.matches(&admitted), "{identity} admits {admitted:?}");
             assert!(!read.matches(&refused), "{identity} refuses {refused:?}");
+        }
+    }
+
+    #[test]
+    fn an_identity_is_shown_as_it_was_written() {
+        let rows = [
+            ("{ command = 'x' }", "command `x`", "command x"),
+            (
+                "{ command = 'x', args = ['a', { match = 'prefix', value = '--p=' }] }",
+                "command `x` with [`a`, `--p=…`]",
+                "command x with [a, --p=…]",
+            ),
+            (
+                r"{ url = { match = 'regex', expression = 'https://(a|b)\.example' } }",
+                r"url /https://(a|b)\\.example/",
+                r"url /https://(a|b)\.example/",
+            ),
+        ];
+        for (identity, shown, plain) in rows {
+            let read = read(&format!("s = {{ identity = {identity} }}")).expect(identity);
+            assert_eq!((read.to_string(), read.to_plain()), (shown.to_owned(), plain.to_owned()));
         }
     }
 

@@ -51,7 +51,7 @@ pub use lint::{Remark, Severity, lint};
 pub use load::{RequirementSources, SourceError, read_texts, system_config_layer};
 pub use managed::{ManagedError, ManagedLayer, ManagedSource};
 pub use managed_config::ManagedConfig;
-pub use mcp::{Matcher, McpIdentity};
+pub use mcp::{Matcher, McpIdentity, WholeRegex};
 pub use mdm::{MdmError, MdmProblem};
 pub use network::NetworkRequirement;
 pub use schema::{RequirementsToml, requirements_schema};
