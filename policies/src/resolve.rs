@@ -77,6 +77,26 @@ pub fn resolve(
     merged.finish(name, surroundings)
 }
 
+/// Checks a definition by itself, as resolving it would. Which profile it extends is not looked at.
+///
+/// # Errors
+/// [`ResolveError::Setting`].
+pub(crate) fn check(
+    name: &str,
+    definition: &ProfileDefinition,
+    surroundings: Surroundings<'_>,
+) -> Result<(), ResolveError> {
+    let roots = workspace_roots(name, &definition.workspace_roots, surroundings)?;
+    // Of all roots only `/` can make a pattern too wide.
+    let widest = roots.iter().find_map(|(root, on)| (*on && root.parent().is_none()).then_some(root));
+    for (target, (_, key)) in &rules(name, &definition.filesystem, surroundings.home)? {
+        let places = places(target, surroundings.cwd, widest.as_slice())
+            .map_err(|error| ResolveError::invalid(key, &error.into()))?;
+        places.iter().try_for_each(|place| check_glob(place, key))?;
+    }
+    Ok(())
+}
+
 /// Definitions laid over each other.
 #[derive(Default)]
 struct Merged {

@@ -10,6 +10,10 @@ use crate::reader::{Mismatch, Node};
 /// The most patterns of one layer. All of them are compiled here, and searched for before each command.
 const MAX_GLOBS: usize = 1024;
 
+/// The names in `/dev` that are the run's own, or lead into its `/proc`.
+const OWN_DEVICES: [&str; 11] =
+    ["core", "fd", "full", "null", "random", "stderr", "stdin", "stdout", "tty", "urandom", "zero"];
+
 /// What paths in a layer start from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Base<'a> {
@@ -47,6 +51,9 @@ enum EntryError {
     /// As profiles refuse it too.
     #[error("would have to search the whole disk")]
     WholeDisk,
+    /// As the sandbox refuses it at every start.
+    #[error("cannot be hidden: every run gets its own /proc and /dev")]
+    OwnInterface,
 }
 
 impl EntryError {
@@ -56,6 +63,7 @@ impl EntryError {
             Self::Expand(ExpandError::Empty) => "write a path, or remove the entry",
             Self::Expand(error) => error.help(),
             Self::Glob(error) => error.help(),
+            Self::OwnInterface => "remove it: what lies there is not the host's",
             Self::WholeDisk => "start the glob with a directory, as in `/srv/**/*.env`",
         }
     }
@@ -83,7 +91,11 @@ pub(crate) fn read(node: &Node<'_>, base: Base<'_>) -> Result<Vec<EntryPath>, Mi
 /// The place that one entry names.
 fn place(text: &str, base: Base<'_>) -> Result<EntryPath, EntryError> {
     if !GlobPattern::looks_like_glob(text) {
-        return Ok(EntryPath::Path(expand(text, base.folder, base.home)?));
+        let path = expand(text, base.folder, base.home)?;
+        if is_own_interface(&path) {
+            return Err(EntryError::OwnInterface);
+        }
+        return Ok(EntryPath::Path(path));
     }
     // What comes before the first component with a special character is a path like any other, so that `..` and
     // `~` work in it and its characters are taken literally.
@@ -102,7 +114,29 @@ fn place(text: &str, base: Base<'_>) -> Result<EntryPath, EntryError> {
     if *glob.static_prefix() == AbsolutePath::root() {
         return Err(EntryError::WholeDisk);
     }
+    // A wildcard in `/dev` itself can stand for one of them; the whole disk is refused already.
+    let devices = AbsolutePath::root().child("dev");
+    let is_own = if *glob.static_prefix() == devices {
+        let matcher = glob.to_matcher()?;
+        own_devices().any(|device| matcher.is_match(device.as_path()))
+    } else {
+        is_own_interface(glob.static_prefix())
+    };
+    if is_own {
+        return Err(EntryError::OwnInterface);
+    }
     Ok(EntryPath::Glob(glob))
+}
+
+/// Whether a path lies in what every run gets anew.
+fn is_own_interface(path: &AbsolutePath) -> bool {
+    path.as_path().starts_with("/proc") || own_devices().any(|device| path.starts_with(&device))
+}
+
+/// The devices that every run gets anew.
+fn own_devices() -> impl Iterator<Item = AbsolutePath> {
+    let folder = AbsolutePath::root().child("dev");
+    OWN_DEVICES.into_iter().map(move |name| folder.child(name))
 }
 
 #[cfg(test)]
@@ -129,6 +163,8 @@ mod tests {
             ("keys", "/etc/co[dex/keys"),
             ("../keys", "/etc/keys"),
             ("/srv/a{b}", "/srv/a{b}"),
+            ("/process", "/process"),
+            ("/dev/nvme0n1", "/dev/nvme0n1"),
         ];
         for (text, expect) in rows {
             assert_eq!(read_one(text, Some(&home)).unwrap(), EntryPath::Path(absolute(expect)), "{text}");
@@ -139,6 +175,7 @@ mod tests {
             ("~//*.key", "/home/u/*.key", "/home/u"),
             ("**/.env", "/etc/co\\[dex/**/.env", "/etc/co[dex"),
             ("../x/?", "/etc/x/?", "/etc/x"),
+            ("/dev/nvme*", "/dev/nvme*", "/dev"),
             ("/srv/[ab]/{c,d}", "/srv/[ab]/{c,d}", "/srv"),
         ];
         for (text, expect, prefix) in rows {
@@ -174,6 +211,13 @@ mod tests {
             ("/*.env", "whole disk"),
             ("/**", "whole disk"),
             ("../../**/.env", "whole disk"),
+            ("/proc", "own /proc"),
+            ("/proc/kcore", "own /proc"),
+            ("/srv/../proc/*/environ", "own /proc"),
+            ("/dev/null", "own /proc and /dev"),
+            ("/dev/fd/3", "own /proc and /dev"),
+            ("/dev/n*", "own /proc and /dev"),
+            ("/dev/**", "own /proc and /dev"),
             ("/srv/[", "invalid"),
             ("/srv/*/../x", "`..`"),
             ("/srv/**x", "whole component"),

@@ -11,6 +11,7 @@ use crate::reader::Mismatch;
 use crate::requirements::known::UnknownKey;
 use crate::requirements::source::RequirementSource;
 use crate::requirements::text::RequirementsText;
+use crate::resolve_error::ResolveError;
 
 /// The most names that one message lists.
 const SHOWN_NAMES: usize = 20;
@@ -53,6 +54,14 @@ pub enum RequirementsError {
     /// Invalid: two layers say what cannot both hold.
     #[error(transparent)]
     Conflict(Box<RequirementsConflict>),
+    /// Invalid: a managed profile that nobody could use, or whose parent a person could define.
+    #[error("failed to parse requirements layer {}{error}", Location::prefix(location.as_deref()))]
+    Profile {
+        /// Where, as far as it is known.
+        location: Option<Box<Location>>,
+        /// What is wrong.
+        error: Box<ResolveError>,
+    },
     /// Invalid: the catalogue names a profile that does not exist.
     #[error(
         "`allowed_permission_profiles` (set by {origin}) names `{}`, a profile that is neither built in nor defined in requirements",
@@ -138,6 +147,14 @@ impl RequirementsError {
                     .to_owned()
             }
             Self::Conflict(_) => "make the two layers say the same, or remove one of the two".to_owned(),
+            Self::Profile { error, .. } => match error.as_ref() {
+                ResolveError::UnknownParent { .. } | ResolveError::Unextendable { .. } => {
+                    "extend `:read-only`, `:workspace` or another profile of requirements".to_owned()
+                }
+                ResolveError::Unknown { .. } | ResolveError::Cycle { .. } | ResolveError::Setting { .. } => {
+                    error.help()
+                }
+            },
             Self::UnknownProfile { name, .. } if name.starts_with(':') => format!(
                 "remove it, or name one of the built-in profiles {}",
                 alternatives(&BuiltIn::ALL.map(BuiltIn::name))
@@ -167,6 +184,7 @@ impl RequirementsError {
             Self::Rules { .. } => Some(KeyPath::new(["rules"])),
             Self::UnknownKeys { .. } => Some(KeyPath::new(["strict"])),
             Self::Conflict(conflict) => Some(conflict.key.clone()),
+            Self::Profile { error, .. } => error.setting().map(|(key, _)| key),
             Self::UnknownProfile { name, .. } => {
                 Some(KeyPath::new(["allowed_permission_profiles", name.as_str()]))
             }

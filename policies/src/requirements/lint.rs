@@ -52,8 +52,14 @@ pub fn lint(text: &RequirementsText, context: RequirementsContext<'_>) -> Vec<Re
                 remarks.surprises(&table, &layer);
             }
             if problems.is_empty() {
-                let together =
-                    merge(vec![layer]).map_or_else(|error| vec![error], |it| it.catalogue_problems());
+                let together = merge(vec![layer]).map_or_else(
+                    |error| vec![error],
+                    |merged| {
+                        let texts = std::slice::from_ref(text);
+                        let profiles = merged.profile_problems(texts, context, MAX_REMARKS);
+                        merged.catalogue_problems().into_iter().chain(profiles).collect()
+                    },
+                );
                 together.iter().take(MAX_REMARKS).for_each(|problem| remarks.error(problem));
             }
         }
@@ -80,6 +86,10 @@ impl Remarks<'_> {
             }
             RequirementsError::Value(invalid) => {
                 (invalid.location.clone(), format!("field `{}` {}", invalid.key, invalid.problem))
+            }
+            RequirementsError::Profile { location, error } => {
+                let location = location.as_deref().cloned();
+                (location.unwrap_or_else(|| self.location(None)), error.to_string())
             }
             RequirementsError::Rules { error, .. } => {
                 let offset = offset_of(&self.text.text, error.line, error.column);

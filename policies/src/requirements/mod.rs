@@ -18,6 +18,7 @@ pub mod lint;
 pub mod load;
 pub mod managed;
 pub mod managed_config;
+mod managed_profiles;
 pub mod mcp;
 pub mod mdm;
 mod merge;
@@ -129,6 +130,7 @@ impl Requirements {
         check_strict(texts, &layers)?;
         let mut merged = merge::merge(layers)?;
         merged.check_catalogue()?;
+        merged.check_profiles(texts, context)?;
         Ok(merged)
     }
 
