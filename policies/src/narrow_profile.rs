@@ -233,6 +233,65 @@ mod tests {
         }
     }
 
+    /// A folder with `priv`, `ws/config`, and `ld/priv` and `ld/config` that lead there.
+    #[test]
+    fn what_either_takes_away_through_a_link_stays_taken() {
+        use std::os::unix::fs::symlink;
+        let dir = crate::test_dir::TestDir::new("narrow-links");
+        for folder in ["priv", "ws", "ld"] {
+            std::fs::create_dir(dir.path(folder)).unwrap();
+        }
+        dir.write("ws/config", "");
+        symlink("../priv", dir.path("ld/priv")).unwrap();
+        symlink("../ws/config", dir.path("ld/config")).unwrap();
+        symlink("gone", dir.path("ld/dangling")).unwrap();
+        let base = std::fs::canonicalize(dir.path("")).unwrap().display().to_string();
+        let rows = [
+            ("@/priv=read", ":root=read @/ld/priv=deny", "@/priv=read @/ld/priv=deny"),
+            ("@/priv=read", ":root=read @/ld/dangling=deny", "@/priv=read @/ld/dangling=deny"),
+            ("@/priv=read", ":root=read @/ld/plain=deny", "@/priv=read"),
+            (
+                "@/priv=read @/ws=write @/ld/config=read",
+                ":root=write @/ld=deny",
+                "@/priv=read @/ws=write @/ws/config=read",
+            ),
+            (
+                ":root=read @/ws=write",
+                ":root=read @/ws=write @/ld/config=read",
+                ":root=read @/ws=write @/ws/config=read",
+            ),
+            (":root=read @/ws=write", ":root=read @/ws=write @/ld/priv=read", ":root=read @/ws=write"),
+            (
+                ":root=read @/ws=write @/ld/config=deny",
+                ":root=read @/ws=write",
+                ":root=read @/ws=write @/ld/config=deny",
+            ),
+        ];
+        for (ours, theirs, expect) in rows {
+            let in_place = |rows: &str| rows.replace('@', &base);
+            let got = narrowed(&in_place(ours), &in_place(theirs), Some("/t"));
+            let sorted = |rows: &str| {
+                let mut rows: Vec<String> = rows.split_whitespace().map(str::to_owned).collect();
+                rows.sort();
+                rows
+            };
+            let got = got.replace(&base, "@");
+            assert_eq!(sorted(&got), sorted(&in_place(expect).replace(&base, "@")), "{ours} | {theirs}");
+        }
+    }
+
+    #[test]
+    fn what_a_pattern_of_either_denies_is_not_opened_below() {
+        let rows = [
+            (":root=read /p/s/k=read", ":root=read /p/**=deny", ":root=read /p/s/k=deny /p/**=deny"),
+            (":root=write /p/**=deny", ":root=write /p/s/k=read", ":root=write /p/**=deny /p/s/k=deny"),
+            (":root=read /q/k=read", ":root=read /p/**=deny", ":root=read /q/k=read /p/**=deny"),
+        ];
+        for (base, repository, expect) in rows {
+            assert_eq!(narrowed(base, repository, Some("/t")), expect, "{base} | {repository}");
+        }
+    }
+
     #[test]
     fn an_unknown_tmpdir_is_open_only_where_both_name_it() {
         let rows = [

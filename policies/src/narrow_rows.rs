@@ -3,9 +3,13 @@
 //! INVARIANT (I10): the result gives no place more than the person's rows do, also where the repository put
 //! symlinks: no path that the repository chose becomes a grant. Its rows take away. Below a place that they took
 //! something from, only the special locations open again, since it is not the repository that says where these are.
+//!
+//! Rows are compared by name. What a row of either side takes away through a symlink is taken away where that leads
+//! too, though it may add nothing at its name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::glob::GlobMatcher;
 use crate::narrow_profile::Places;
 use crate::path::AbsolutePath;
 use crate::precedence::AccessMap;
@@ -45,6 +49,32 @@ impl Level {
     }
 }
 
+/// What one side permits by name.
+struct Permitted {
+    rows: AccessMap,
+    /// Its patterns: what matches is denied with all below, whatever its rows open there, since a row of the other
+    /// side would open it.
+    denied: Vec<GlobMatcher>,
+}
+
+impl Permitted {
+    /// Of rows with their places.
+    fn new(rows: AccessMap, entries: &[Entry]) -> Self {
+        let matcher = |entry: &Entry| match &entry.path {
+            // That every pattern compiles is an invariant of its type.
+            EntryPath::Glob(glob) => glob.to_matcher().ok(),
+            EntryPath::Path(_) | EntryPath::Special { .. } => None,
+        };
+        Self { rows, denied: entries.iter().filter_map(matcher).collect() }
+    }
+
+    /// How much at this path.
+    fn level(&self, path: &AbsolutePath) -> Level {
+        let is_denied = |above: AbsolutePath| self.denied.iter().any(|glob| glob.is_match(above.as_path()));
+        if path.ancestors().any(is_denied) { Level::Nothing } else { Level::of(self.rows.access(path)) }
+    }
+}
+
 /// A row of either side, in the order in which they are taken in: shallow before deep, ours first.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Row {
@@ -57,8 +87,8 @@ pub(crate) struct Narrowing<'a> {
     places: Places<'a>,
     ours: &'a [Entry],
     theirs: &'a [Entry],
-    our_map: AccessMap,
-    their_map: AccessMap,
+    our_map: Permitted,
+    their_map: Permitted,
     /// The result so far, by path.
     current: BTreeMap<AbsolutePath, Access>,
     /// Where the result permits less than ours.
@@ -76,7 +106,7 @@ impl<'a> Narrowing<'a> {
             let rows = entries.iter().flat_map(|entry| {
                 locations(&entry.path, places).into_iter().map(|path| (path, entry.access))
             });
-            AccessMap::new(rows.collect::<Vec<_>>())
+            Permitted::new(AccessMap::new(rows.collect::<Vec<_>>()), entries)
         };
         Self {
             places,
@@ -125,7 +155,7 @@ impl<'a> Narrowing<'a> {
         }
         match paths.as_slice() {
             [] => self.unplaced(entry).into_iter().collect(),
-            [path] => self.lower(entry, path).into_iter().collect(),
+            [path] => self.lower(entry, path).or_else(|| self.behind_link(entry, path)).into_iter().collect(),
             several => {
                 let whole = several.iter().all(|path| self.theirs_at(path) >= Level::of(Some(entry.access)));
                 if whole {
@@ -193,8 +223,8 @@ impl<'a> Narrowing<'a> {
 
     /// What the repository's profile permits everywhere.
     fn their_least(&self) -> Option<Access> {
-        let root = self.their_map.access(&AbsolutePath::root())?;
-        let all = self.their_map.rows().map(|(_, access)| access).chain([root]);
+        let root = self.their_map.rows.access(&AbsolutePath::root())?;
+        let all = self.their_map.rows.rows().map(|(_, access)| access).chain([root]);
         let least = all.map(|access| Level::of(Some(access))).min()?;
         let globs = self.theirs.iter().any(|entry| matches!(entry.path, EntryPath::Glob(_)));
         (!globs).then(|| least.access())
@@ -215,7 +245,7 @@ impl<'a> Narrowing<'a> {
                 self.take_at(entry, path).into_iter().collect()
             }
             (EntryPath::Path(_) | EntryPath::Special { .. }, several) => {
-                let open = several.iter().all(|path| Level::of(self.our_map.access(path)) >= Level::Read);
+                let open = several.iter().all(|path| self.our_map.level(path) >= Level::Read);
                 let folder = |path: &AbsolutePath| Entry {
                     missing: MissingPath::Skip,
                     ..Entry::for_path(path.clone(), entry.access)
@@ -248,7 +278,24 @@ impl<'a> Narrowing<'a> {
             self.note(path.clone(), target.access());
             return Some(Entry { access: target.access(), ..entry.clone() });
         }
-        self.restrict(entry, path)
+        self.restrict(entry, path).or_else(|| self.behind_link(entry, path))
+    }
+
+    /// What is left of a row that takes nothing away at its name, where a symlink leads it elsewhere: a denial stays
+    /// one, and what is only readable there stays so if both would write it by its other name.
+    fn behind_link(&self, entry: &Entry, path: &AbsolutePath) -> Option<Entry> {
+        if is_special(entry) || !path.ancestors().any(|above| above.as_path().is_symlink()) {
+            return None;
+        }
+        match entry.access {
+            Access::Deny => Some(entry.clone()),
+            Access::Read => {
+                let real = leads_to(path);
+                let is_written = self.target(&real) == Level::Write;
+                is_written.then(|| Entry { path: EntryPath::Path(real), ..entry.clone() })
+            }
+            Access::Write => None,
+        }
     }
 
     /// A row that takes away what is too much at a place, if it is.
@@ -270,11 +317,11 @@ impl<'a> Narrowing<'a> {
 
     /// What both permit at a path.
     fn target(&self, path: &AbsolutePath) -> Level {
-        Level::of(self.our_map.access(path)).min(self.theirs_at(path))
+        self.our_map.level(path).min(self.theirs_at(path))
     }
 
     fn theirs_at(&self, path: &AbsolutePath) -> Level {
-        Level::of(self.their_map.access(path))
+        self.their_map.level(path)
     }
 
     /// What the result permits so far.
@@ -290,10 +337,20 @@ impl<'a> Narrowing<'a> {
 
     /// Remembers a place if both permit less there than ours.
     fn lower_note(&mut self, path: &AbsolutePath) {
-        if self.target(path) < Level::of(self.our_map.access(path)) {
+        if self.target(path) < self.our_map.level(path) {
             self.lowered.insert(path.clone());
         }
     }
+}
+
+/// Where a path leads, as far as it exists.
+fn leads_to(path: &AbsolutePath) -> AbsolutePath {
+    let real = path.ancestors().find_map(|above| {
+        let real = std::fs::canonicalize(above.as_path()).ok()?;
+        let below = path.as_path().strip_prefix(above.as_path()).ok()?;
+        AbsolutePath::parse(real.join(below)).ok()
+    });
+    real.unwrap_or_else(|| path.clone())
 }
 
 /// Whether the entry is about a special location itself.
