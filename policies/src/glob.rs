@@ -31,6 +31,19 @@ pub struct GlobPattern {
 #[derive(Clone, Debug)]
 pub struct GlobMatcher(GlobSet);
 
+/// The folders in which matches of a [`GlobPattern`] can lie.
+#[derive(Clone, Debug)]
+pub struct FolderMatcher {
+    /// The pattern up to each of its components but the last.
+    beginnings: GlobSet,
+    /// Whether each of them ends in `**`.
+    spans: Vec<bool>,
+}
+
+/// How far into a pattern the path of a folder leads: which of its beginnings it matches. Equal values leave the same
+/// names to match below.
+pub type Progress = Vec<usize>;
+
 /// Why text is not a pattern.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -149,6 +162,38 @@ impl GlobPattern {
         compile(&self.pattern)
             .map(GlobMatcher)
             .map_err(|why| GlobError::Invalid { pattern: self.pattern.clone(), why })
+    }
+}
+
+impl GlobPattern {
+    /// Compiles the beginnings of the pattern, for many folders.
+    ///
+    /// # Errors
+    /// None in practice (INVARIANT compiles).
+    pub fn to_folder_matcher(&self) -> Result<FolderMatcher, GlobError> {
+        let invalid = |why| GlobError::Invalid { pattern: self.pattern.clone(), why };
+        let mut set = GlobSetBuilder::new();
+        let mut spans = Vec::new();
+        for (end, _) in self.pattern.match_indices('/').skip(1) {
+            let beginning = self.pattern.get(..end).unwrap_or_default();
+            set.add(build(beginning).map_err(invalid)?);
+            spans.push(beginning.ends_with("/**"));
+        }
+        let beginnings = set.build().map_err(|error| invalid(error.kind().to_string()))?;
+        Ok(FolderMatcher { beginnings, spans })
+    }
+}
+
+impl FolderMatcher {
+    /// How far this folder leads, `None` when nothing below it can match.
+    pub fn progress(&self, folder: impl AsRef<Path>) -> Option<Progress> {
+        let progress = self.beginnings.matches(folder);
+        (!progress.is_empty()).then_some(progress)
+    }
+
+    /// Whether a folder is there by a component of its own, and not only as one of the many of `**`.
+    pub fn is_named(&self, progress: &Progress) -> bool {
+        progress.iter().any(|index| self.spans.get(*index) == Some(&false))
     }
 }
 
@@ -278,6 +323,30 @@ mod tests {
         ];
         for (pattern, path, expect) in rows {
             assert_eq!(matches(pattern, path), expect, "{pattern} on {path}");
+        }
+    }
+
+    #[test]
+    fn folders_that_can_hold_matches_are_told_from_others() {
+        let rows = [
+            ("/w/*/x.pem", "/w", true, true),
+            ("/w/*/x.pem", "/w/a", true, true),
+            ("/w/*/x.pem", "/w/a/b", false, false),
+            ("/w/*/x.pem", "/v", false, false),
+            ("/w/*.pem", "/w/a", false, false),
+            ("/w/**/x.pem", "/w/a/b", true, false),
+            ("/w/**/s/x.pem", "/w/a/s", true, true),
+            ("/w/**", "/w", true, true),
+            ("/w/**", "/w/a", false, false),
+            ("/w/**/*", "/w/a", true, false),
+            ("/w/{a,b}/c/*.pem", "/w/b/c", true, true),
+            ("/w/\\*/x?", "/w/*", true, true),
+        ];
+        for (pattern, folder, can_hold, is_named) in rows {
+            let matcher = GlobPattern::parse(pattern).unwrap().to_folder_matcher().unwrap();
+            let progress = matcher.progress(folder);
+            assert_eq!(progress.is_some(), can_hold, "{pattern} on {folder}");
+            assert_eq!(progress.is_some_and(|it| matcher.is_named(&it)), is_named, "{pattern} on {folder}");
         }
     }
 

@@ -105,7 +105,7 @@ pub use effective::EffectivePolicy;
 pub use environment::{Inherit, NETWORK_DISABLED_VAR, ShellEnvironmentPolicy, child_environment};
 pub use expand::ExpandError;
 pub use file_uri::{FileUriError, parse_file_uri};
-pub use glob::{GlobError, GlobMatcher, GlobPattern};
+pub use glob::{FolderMatcher, GlobError, GlobMatcher, GlobPattern};
 pub use keys::{KeyError, KeyPath};
 pub use layers::{Layer, LayerSource, Layers};
 pub use legacy::LegacyPolicy;

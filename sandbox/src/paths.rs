@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 const MAX_LINKS: usize = 40;
 
 /// Which object a path led to: device and inode number, as stat(2) reports them.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub struct Identity {
     device: u64,
     inode: u64,

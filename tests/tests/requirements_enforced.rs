@@ -1,6 +1,7 @@
 //! What an administrator requires is what the kernel enforces: a file in place, and the command denied.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -15,6 +16,8 @@ tests::on_every_backend_and_user!(
     a_denied_file_cannot_be_read,
     a_denied_directory_cannot_be_entered,
     files_of_a_denied_glob_cannot_be_read,
+    files_of_a_denied_glob_cannot_be_read_by_a_known_name,
+    files_of_a_denied_glob_cannot_be_read_behind_a_link,
     no_detour_leads_to_a_denied_file,
     a_denied_file_in_a_writable_root_stays_hidden,
     a_run_inside_a_denied_directory_is_refused,
@@ -117,6 +120,46 @@ fn files_of_a_denied_glob_cannot_be_read(backend: Backend, place: &mut Place) ->
             hidden(&finished).with_context(|| format!("{flags:?} {path}"))?;
         }
         read(run(place, &system, backend, flags, &format!("cat {open}"))?)?;
+    }
+    Ok(())
+}
+
+/// A folder that one can enter and not list: the search finds nothing in it, and who knows a name opens it.
+fn files_of_a_denied_glob_cannot_be_read_by_a_known_name(backend: Backend, place: &mut Place) -> Result<()> {
+    let secret = put(place, "shut/secret.pem", SECRET)?;
+    let shut = place.out().join("shut");
+    fs::set_permissions(&shut, fs::Permissions::from_mode(0o711))?;
+    // Without root there is nobody else to own it, and what one owns oneself can be listed.
+    if chown(&shut, Some(0), None).is_err() {
+        fs::set_permissions(&shut, fs::Permissions::from_mode(0o755))?;
+    }
+    place.settle()?;
+    let system = SystemFolder::new()?;
+    read(run(place, &system, backend, &[], &format!("cat {secret}"))?)?;
+    // Not where nothing in the folder can match.
+    deny(&system, &[&place.out().join("*.pem").display().to_string()])?;
+    read(run(place, &system, backend, &[], &format!("cat {secret}"))?)?;
+    for glob in ["*/*.pem", "**/*.pem", "shut/*.pem"] {
+        deny(&system, &[&place.out().join(glob).display().to_string()])?;
+        hidden(&run(place, &system, backend, &[], &format!("cat {secret}"))?).context(glob)?;
+    }
+    Ok(())
+}
+
+fn files_of_a_denied_glob_cannot_be_read_behind_a_link(backend: Backend, place: &mut Place) -> Result<()> {
+    let secret = put(place, "releases/1/secret.pem", SECRET)?;
+    let open = put(place, "releases/2/secret.pem", SECRET)?;
+    let _other = put(place, "app/readme", "")?;
+    let link = place.out().join("app/current");
+    std::os::unix::fs::symlink("../releases/1", &link)?;
+    place.settle()?;
+    let system = SystemFolder::new()?;
+    for glob in ["app/*/*.pem", "app/current/secret.*", "app/**/*.pem"] {
+        deny(&system, &[&place.out().join(glob).display().to_string()])?;
+        for path in [&secret, &format!("{}/secret.pem", link.display())] {
+            hidden(&run(place, &system, backend, &[], &format!("cat {path}"))?).context(glob)?;
+        }
+        read(run(place, &system, backend, &[], &format!("cat {open}"))?)?;
     }
     Ok(())
 }

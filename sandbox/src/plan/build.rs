@@ -17,7 +17,7 @@ use rustix::fs::FileType;
 
 use super::devices::is_minimal_device;
 use super::error::PlanError;
-use super::globs;
+use super::globs::{self, Searcher};
 use super::layout::{self, Layout, Row};
 use super::metadata;
 use super::never_readable::{self, Grant, Place};
@@ -225,9 +225,14 @@ impl<'a> Builder<'a> {
             if self.request.never_readable.contains(&entry.path) {
                 continue;
             }
-            for path in globs::expand(pattern, depth, &mut budget)? {
-                self.add_match(pattern, &path)?;
+            let found = globs::expand(pattern, Searcher::Profile { max_depth: depth }, &mut budget)?;
+            for path in &found.matches {
+                self.add_match(pattern, path)?;
             }
+            let pattern_text = || pattern.as_str().to_owned();
+            let unlisted = found.unlisted.into_iter();
+            self.notes
+                .extend(unlisted.map(|folder| Note::GlobNotSearched { pattern: pattern_text(), folder }));
             self.notes.push(Note::GlobCoversPresent { pattern: pattern.as_str().to_owned() });
         }
         Ok(())

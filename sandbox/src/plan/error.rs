@@ -76,6 +76,19 @@ pub enum PlanError {
         /// The administrator's path or pattern.
         required: String,
     },
+    /// The run needs something in a folder that has to be hidden, because what matches in it cannot be looked up.
+    #[error(
+        "refused `{path}`: it lies in `{folder}`, which can be entered and not listed, and may hold matches of `{}`, which the administrator requires to be never readable",
+        escape(required)
+    )]
+    RequirementUnlisted {
+        /// The folder.
+        folder: AbsolutePath,
+        /// The administrator's pattern.
+        required: String,
+        /// The working directory, or what the profile names.
+        path: AbsolutePath,
+    },
     /// The profile does not limit the file system, so nothing can be hidden.
     #[error(
         "refused a profile without limits to the file system: the administrator requires that `{}` is never readable",
@@ -161,6 +174,9 @@ impl PlanError {
             Self::NeverReadableDirectory { .. } => "run from another directory".to_owned(),
             Self::NeverReadableUnlimited { .. } => {
                 "choose a profile with limits, such as `:workspace` or `:read-only`".to_owned()
+            }
+            Self::RequirementUnlisted { folder, .. } => {
+                format!("have `{folder}` made readable, or ask the administrator to narrow the pattern")
             }
             Self::RequirementUnresolvable { .. } => {
                 "make the path reachable, or ask the administrator to correct it".to_owned()

@@ -145,6 +145,13 @@ pub enum Note {
         /// The pattern.
         pattern: String,
     },
+    /// Files of a folder may match a deny glob and are not hidden: it cannot be listed, and can be entered.
+    GlobNotSearched {
+        /// The pattern.
+        pattern: String,
+        /// The folder.
+        folder: AbsolutePath,
+    },
     /// The host promised its own sandbox, which nobody can check here.
     ExternalIsReadOnly,
     /// The working directory is hidden.

@@ -9,7 +9,7 @@ use policies::{AbsolutePath, Access, EntryPath};
 
 use super::devices::is_minimal_device;
 use super::error::PlanError;
-use super::globs;
+use super::globs::{self, Searcher};
 use super::why::Why;
 use crate::paths::{self, Found, Identity, Link, Resolution, Target};
 
@@ -24,11 +24,22 @@ pub(super) struct Place {
     pub(super) found: Found,
     /// The symlinks that decide where it leads.
     pub(super) links: Vec<Link>,
+    /// Whether it is only hidden because matches in it cannot be looked up.
+    is_unlisted: bool,
 }
 
 impl Place {
     pub(super) fn why(&self) -> Why {
         Why::Requirement { required: self.required.clone() }
+    }
+
+    /// The refusal of something that lies in a folder in which nobody can tell what is to be hidden.
+    fn unlisted(&self, path: &AbsolutePath) -> PlanError {
+        PlanError::RequirementUnlisted {
+            folder: self.found.path.clone(),
+            required: self.required.clone(),
+            path: path.clone(),
+        }
     }
 
     /// Whether `path`, which is resolved, is the object or lies below it.
@@ -50,9 +61,23 @@ pub(super) fn resolve(required: &[EntryPath]) -> Result<Vec<Place>, PlanError> {
         match entry {
             EntryPath::Path(path) => places.extend(place(entry, path)?),
             EntryPath::Glob(pattern) => {
-                // To any depth: a bound that the profile sets for its own patterns must not weaken this one.
-                for path in globs::expand(pattern, None, &mut budget)? {
-                    let mut place = place(entry, &path)?;
+                let found = globs::expand(pattern, Searcher::Administrator, &mut budget)?;
+                for folder in found.unlisted {
+                    let mut place = place(entry, &folder)?;
+                    place.iter_mut().for_each(|place| place.is_unlisted = true);
+                    places.extend(place);
+                }
+                for path in found.matches {
+                    let mut place = match place(entry, &path) {
+                        // Only a symlink matches and leads there; nothing of the host is to be read through it.
+                        Err(PlanError::RequirementInterface { .. }) => None,
+                        Err(PlanError::RequirementUnresolvable { source, .. })
+                            if source.raw_os_error() == Some(libc::ELOOP) =>
+                        {
+                            None
+                        }
+                        place => place?,
+                    };
                     // A match that is a symlink matches by its own name, which a command may make or remove.
                     place.iter_mut().for_each(|place| place.links.retain(|link| link.at != path));
                     places.extend(place);
@@ -82,7 +107,7 @@ fn place(required: &EntryPath, path: &AbsolutePath) -> Result<Option<Place>, Pla
     if found.path.as_path().starts_with("/proc") || is_minimal_device(&found.path) {
         return Err(PlanError::RequirementInterface { path: found.path });
     }
-    Ok(Some(Place { required: words(required), named: path.clone(), found, links }))
+    Ok(Some(Place { required: words(required), named: path.clone(), found, links, is_unlisted: false }))
 }
 
 /// Whether a folder above `path` keeps us out, and hence the command, which could change that only of a folder
@@ -128,6 +153,7 @@ pub(super) fn refuse_opening(places: &[Place], grant: &Grant<'_>) -> Result<(), 
         |place: &&Place| place.covers(grant.leads_to) || grant.identity == Some(place.found.identity);
     match places.iter().find(opened) {
         None => Ok(()),
+        Some(place) if place.is_unlisted => Err(place.unlisted(grant.path)),
         Some(place) => Err(PlanError::NeverReadable {
             path: grant.path.clone(),
             leads_to: (grant.leads_to != grant.path).then(|| grant.leads_to.clone()),
@@ -144,6 +170,7 @@ pub(super) fn refuse_opening(places: &[Place], grant: &Grant<'_>) -> Result<(), 
 pub(super) fn refuse_inside(places: &[Place], cwd: &AbsolutePath) -> Result<(), PlanError> {
     match places.iter().find(|place| place.covers(cwd)) {
         None => Ok(()),
+        Some(place) if place.is_unlisted => Err(place.unlisted(cwd)),
         Some(place) => {
             Err(PlanError::NeverReadableDirectory { path: cwd.clone(), required: place.required.clone() })
         }
@@ -430,6 +457,31 @@ mod tests {
             (name.starts_with("data/secret") || name.starts_with("work/.git")) && *action != Action::Mask
         };
         assert!(!steps(&disk, &plan).iter().any(shown), "{:?}", steps(&disk, &plan));
+    }
+
+    #[test]
+    fn a_match_that_leads_nowhere_stops_no_run() {
+        let disk = Disk::new();
+        symlink("loop.pem", disk.at("work/loop.pem")).unwrap();
+        symlink("/dev/null", disk.at("work/null.pem")).unwrap();
+        symlink("/proc/version", disk.at("work/version.pem")).unwrap();
+        std::fs::write(disk.at("work/a.pem"), "").unwrap();
+        let plan = disk.plan(&[ROOT, WORK], &["work/**/*.pem"], "work").unwrap();
+        assert_eq!(access(&plan, &disk.at("work/a.pem")), Some(Access::Deny));
+    }
+
+    #[test]
+    fn a_match_behind_a_symlink_to_a_folder_is_masked() {
+        let disk = Disk::new();
+        symlink("../../data", disk.at("work/sub/out")).unwrap();
+        for required in ["work/sub/*/a.pem", "work/sub/out/*.pem", "work/**/*.pem"] {
+            let plan = disk.plan(&[ROOT], &[required], "work").unwrap();
+            assert_eq!(access(&plan, &disk.at("data/a.pem")), Some(Access::Deny), "{required}");
+            assert_eq!(access(&plan, &disk.at("data/open")), Some(Access::Read), "{required}");
+            // The next run would be led elsewhere.
+            let refused = disk.plan(&[ROOT, WORK], &[required], "work").unwrap_err();
+            assert!(matches!(refused, PlanError::WritableLink { .. }), "{required}: {refused}");
+        }
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl fmt::Display for Note {
             Self::HardLinks { path } => {
                 write!(f, "`{path}` has other names (hard links), which are not hidden")
             }
+            Self::GlobNotSearched { pattern, folder } => write!(
+                f,
+                "the glob `{}` does not cover `{folder}`, which cannot be listed: who knows a name in it can open it; deny the folder to hide it",
+                policies::display::escape(pattern)
+            ),
             Self::GlobCoversPresent { pattern } => write!(
                 f,
                 "the deny glob `{}` covers what exists now, not files created later",
