@@ -206,11 +206,19 @@ fn rebuilt(policy: &Policy, prefix: Vec<PrefixRule>) -> Policy {
     std::iter::once(set).collect()
 }
 
+/// The most files that could not be read which are named: a repository can have thousands.
+const SHOWN_BROKEN: usize = 20;
+
 /// Names the files that could not be read.
 fn broken(policy: &Policy) -> String {
     let places: BTreeSet<String> =
         policy.missing().iter().map(|missing| missing.origin.to_string()).collect();
-    places.into_iter().collect::<Vec<_>>().join(", ")
+    let more = match places.len().saturating_sub(SHOWN_BROKEN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let shown: Vec<String> = places.into_iter().take(SHOWN_BROKEN).collect();
+    shown.join(", ") + &more
 }
 
 /// A verdict as a page of text.
@@ -333,6 +341,16 @@ mod tests {
         };
         let verdict = policy.evaluate(&argv, &context);
         edits(&policy, &argv, &context, &verdict).into_iter().map(|edit| (edit.what, edit.decision)).collect()
+    }
+
+    #[test]
+    fn of_many_broken_files_some_are_named() {
+        let mut policy = Policy::default();
+        for line in 1..=1_000 {
+            policy.add_missing(MissingRules { origin: Origin::new("a.rules", line), why: String::new() });
+        }
+        let named = super::broken(&policy);
+        assert!(named.ends_with(" and 980 more") && named.len() < 1_000, "{named}");
     }
 
     #[test]
