@@ -140,11 +140,12 @@ impl EffectivePolicy {
         if scope == RuleScope::All {
             folders
                 .push(RuleFolder { layer: RuleLayer::User, files: RuleFiles::In(config_home.join(RULES)) });
-            let trusted = self.config.project.as_ref().filter(|project| project.trust.is_trusted());
-            let project = trusted.map(|project| project.config_folders(config_home)).unwrap_or_default();
-            folders.extend(project.into_iter().map(|folder| RuleFolder {
-                layer: RuleLayer::Project,
-                files: RuleFiles::In(folder.join(RULES)),
+            let trusted = self.config.project.iter().filter(|project| project.trust.is_trusted());
+            folders.extend(trusted.flat_map(|project| {
+                project.config_folders(config_home).into_iter().map(|folder| RuleFolder {
+                    layer: RuleLayer::Project,
+                    files: RuleFiles::InProject { root: project.root.clone(), folder: folder.join(RULES) },
+                })
             }));
         }
         let mut rules = load_rule_layers(&folders)?;

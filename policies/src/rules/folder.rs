@@ -6,14 +6,16 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::config_file;
 use crate::display::escape;
+use crate::path::AbsolutePath;
 
 /// How the names of rule files end. Other files may lie beside them.
 const SUFFIX: &[u8] = b".rules";
@@ -40,6 +42,16 @@ pub enum RuleFolderError {
         /// The folder.
         path: PathBuf,
     },
+    /// A symbolic link above it leads outside the repository.
+    #[error("refused the rules folder `{}`: it leads to `{}`, outside the project `{root}`", escape(.path), escape(.target))]
+    OutsideProject {
+        /// The folder.
+        path: PathBuf,
+        /// Where the folder around it leads.
+        target: PathBuf,
+        /// The project.
+        root: AbsolutePath,
+    },
     /// It is a file, or a symbolic link to nothing.
     #[error("refused `{}`: it is no folder, and rules are read from the files in one", escape(.path))]
     NotAFolder {
@@ -60,6 +72,7 @@ impl RuleFolderError {
         match self {
             Self::Read { path, .. }
             | Self::Symlink { path }
+            | Self::OutsideProject { path, .. }
             | Self::NotAFolder { path }
             | Self::TooMany { path } => path,
         }
@@ -69,7 +82,7 @@ impl RuleFolderError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::Read { .. } => "make it readable",
-            Self::Symlink { .. } => "replace it by a real folder",
+            Self::Symlink { .. } | Self::OutsideProject { .. } => "replace the link by a real folder",
             Self::NotAFolder { .. } => "replace it by a folder with files named `*.rules`, or remove it",
             Self::TooMany { .. } => "merge its files, and move others elsewhere",
         }
@@ -100,10 +113,46 @@ pub(super) struct Folder {
 /// # Errors
 /// [`RuleFolderError`]. Nothing in the folder may be used then.
 pub(super) fn open(path: &Path, links: Links) -> Result<Option<Folder>, RuleFolderError> {
+    open_at(CWD, path, path, links)
+}
+
+/// Opens and lists a folder of a repository. `None` if there is none. Links above it may lead elsewhere in the
+/// repository, like those to its config files, but not out of it.
+///
+/// # Errors
+/// [`RuleFolderError`]. Nothing in the folder may be used then.
+pub(super) fn open_in_project(root: &AbsolutePath, path: &Path) -> Result<Option<Folder>, RuleFolderError> {
+    let failed = |source| RuleFolderError::Read { path: path.to_owned(), source };
+    let (Some(around), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+    let resolved = match std::fs::canonicalize(around) {
+        Ok(resolved) => resolved,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let Ok(below) = resolved.strip_prefix(root) else {
+        return Err(RuleFolderError::OutsideProject {
+            path: path.to_owned(),
+            target: resolved,
+            root: root.clone(),
+        });
+    };
+    let around = config_file::open_below(root, below).map_err(failed)?;
+    open_at(around.as_fd(), Path::new(name), path, Links::Refused)
+}
+
+/// Opens and lists the folder `name` in `around`, which messages call `path`.
+fn open_at(
+    around: BorrowedFd<'_>,
+    name: &Path,
+    path: &Path,
+    links: Links,
+) -> Result<Option<Folder>, RuleFolderError> {
     let failed = |source: Errno| RuleFolderError::Read { path: path.to_owned(), source: source.into() };
     let mut flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     flags.set(OFlags::NOFOLLOW, links == Links::Refused);
-    let handle = match rustix::fs::open(path, flags, Mode::empty()) {
+    let handle = match rustix::fs::openat(around, name, flags, Mode::empty()) {
         Ok(handle) => handle,
         Err(error @ (Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => return not_opened(path, links, error),
         Err(error) => return Err(failed(error)),

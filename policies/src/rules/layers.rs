@@ -13,16 +13,20 @@ use execpolicy::rule::NetworkRule;
 use execpolicy::{Dropped, MissingRules, NetworkHosts, Origin, Policy, RuleSet};
 
 use super::file::{self, RulesError};
-use super::folder::{self, Links, RuleFolderError};
+use super::folder::{self, Folder, Links, RuleFolderError};
 use super::report::{self, LayeredRulesError, RuleFileReport, RuleFileState, TextRange};
 use crate::AdminFile;
 use crate::display::escape;
+use crate::path::AbsolutePath;
 
 /// Time for all rule files of one start (I12). The next file is not begun then; one file has bounds of its own.
 /// Plain data takes microseconds, so only programs come near it.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Text of all rule files of one start, in bytes (I12).
 const MAX_TOTAL: usize = 32 << 20;
+
+/// Warnings about rule files. A repository can have thousands, and nobody reads them; what they decide, all decide.
+const MAX_WARNINGS: usize = 20;
 
 /// Whose rules they are. From weak to strong trust: the administrator's, the user's, the repository's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,6 +46,13 @@ pub enum RuleFiles {
     Given(Vec<AdminFile>),
     /// In this folder: regular files named `*.rules`, sorted by name. There may be no such folder.
     In(PathBuf),
+    /// As [`Self::In`], in a project: links on the way do not lead out of it.
+    InProject {
+        /// The project, without symlinks.
+        root: AbsolutePath,
+        /// The folder, below it.
+        folder: PathBuf,
+    },
 }
 
 /// The rule files of one layer.
@@ -88,7 +99,16 @@ pub fn load_rule_layers(folders: &[RuleFolder]) -> Result<LayeredRules, LayeredR
                     loader.file(folder.layer, &file.path, Ok(Cow::Borrowed(&file.text)))?;
                 }
             }
-            RuleFiles::In(path) => loader.folder(folder.layer, path)?,
+            RuleFiles::In(path) => {
+                let links = match folder.layer {
+                    RuleLayer::System | RuleLayer::Project => Links::Refused,
+                    RuleLayer::User => Links::Followed,
+                };
+                loader.folder(folder.layer, path, folder::open(path, links))?;
+            }
+            RuleFiles::InProject { root, folder: path } => {
+                loader.folder(folder.layer, path, folder::open_in_project(root, path))?;
+            }
         }
     }
     Ok(loader.finish())
@@ -126,12 +146,13 @@ struct Loader {
 }
 
 impl Loader {
-    fn folder(&mut self, layer: RuleLayer, path: &Path) -> Result<(), LayeredRulesError> {
-        let links = match layer {
-            RuleLayer::System | RuleLayer::Project => Links::Refused,
-            RuleLayer::User => Links::Followed,
-        };
-        let folder = match folder::open(path, links) {
+    fn folder(
+        &mut self,
+        layer: RuleLayer,
+        path: &Path,
+        opened: Result<Option<Folder>, RuleFolderError>,
+    ) -> Result<(), LayeredRulesError> {
+        let folder = match opened {
             Ok(Some(folder)) => folder,
             Ok(None) => return Ok(()),
             Err(source) => return self.broken_folder(layer, source),
@@ -228,7 +249,15 @@ impl Loader {
         };
         let layers = [RuleLayer::System, RuleLayer::User, RuleLayer::Project].map(of_layer);
         let hosts = layers.into_iter().fold(NetworkHosts::default(), NetworkHosts::join);
-        LayeredRules { hosts, ..self.loaded }
+        let mut loaded = self.loaded;
+        let more = loaded.warnings.len().saturating_sub(MAX_WARNINGS);
+        if more > 0 {
+            loaded.warnings.truncate(MAX_WARNINGS);
+            loaded.warnings.push(format!(
+                "and {more} more warnings about rule files; `codex debug-config --json` names every file"
+            ));
+        }
+        LayeredRules { hosts, ..loaded }
     }
 
     fn broken(&mut self, layer: RuleLayer, path: &Path, broken: Broken) {
@@ -459,6 +488,46 @@ host_executable('git', ['/home/evil/git'])
             assert_eq!(judge(&rules.policy, "ls"), expect, "{layer}");
             assert_eq!(judge(&rules.policy, "make") == REFUSED, layer == "user");
         }
+    }
+
+    #[test]
+    fn a_folder_of_a_project_is_in_the_project() {
+        let home = Home::new(&[("user/r.rules", PUSH.as_bytes())]);
+        for folder in ["repo/real/rules", "repo/sub"] {
+            std::fs::create_dir_all(home.path(folder)).unwrap();
+        }
+        std::fs::write(home.path("repo/real/rules/r.rules"), PUSH).unwrap();
+        symlink("real", home.path("repo/.codex")).unwrap();
+        symlink("../../project", home.path("repo/sub/.codex")).unwrap();
+        let root = AbsolutePath::parse(std::fs::canonicalize(home.path("repo")).unwrap()).unwrap();
+        let load = |around: &str| {
+            let folder = root.as_path().join(around).join("rules");
+            let files = RuleFiles::InProject { root: root.clone(), folder };
+            load_rule_layers(&[RuleFolder { layer: RuleLayer::Project, files }]).unwrap()
+        };
+        for inside in [".codex", "real"] {
+            assert_eq!(load(inside).warnings, [] as [&str; 0]);
+            assert_eq!(judge(&load(inside).policy, "git push"), REFUSED, "{inside}");
+        }
+        assert_eq!(load("absent").files, []);
+        std::fs::rename(home.path("user"), home.path("project/rules")).unwrap();
+        let outside = load("sub/.codex");
+        assert!(outside.warnings[0].contains("outside the project"), "{:?}", outside.warnings);
+        assert_eq!(judge(&outside.policy, "git push"), ASKED, "as of any broken folder");
+        assert_eq!(judge(&outside.policy, "ls"), ASKED);
+    }
+
+    #[test]
+    fn many_broken_files_decide_but_are_not_all_told() {
+        let home = Home::new(&[]);
+        for number in 0..100 {
+            std::fs::write(home.path(&format!("project/{number}.rules")), "(").unwrap();
+        }
+        let rules = home.load();
+        assert_eq!((rules.files.len(), rules.policy.missing().len()), (100, 100));
+        assert_eq!(judge(&rules.policy, "ls"), ASKED);
+        assert_eq!(rules.warnings.len(), MAX_WARNINGS + 1);
+        assert!(rules.warnings[MAX_WARNINGS].starts_with("and 80 more "), "{:?}", rules.warnings.last());
     }
 
     #[test]
