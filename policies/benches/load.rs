@@ -106,6 +106,7 @@ impl Ground {
             mdm: None,
             legacy_mdm: None,
             hostname: "build-7",
+            account_home: None,
             config,
             obey: Obey::Requirements,
         };
