@@ -32,17 +32,54 @@ impl fmt::Display for Origin {
 
 /// The line of a byte of a text, from 1.
 pub fn line_of(text: impl AsRef<[u8]>, byte: usize) -> u32 {
-    let before = text.as_ref().iter().take(byte).filter(|byte| **byte == b'\n').count();
-    u32::try_from(before.saturating_add(1)).unwrap_or(u32::MAX)
+    Lines::new(text.as_ref()).line_of(byte)
+}
+
+/// Lines of many bytes of one text. Each look-up counts from the one before, so that asking for every item of a
+/// long list reads the text once and not once an item.
+#[derive(Clone, Debug)]
+pub(crate) struct Lines<'a> {
+    text: &'a [u8],
+    /// Up to where lines are counted.
+    byte: usize,
+    /// Line ends before that.
+    before: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// Nothing is counted yet.
+    pub(crate) fn new(text: &'a [u8]) -> Self {
+        Self { text, byte: 0, before: 0 }
+    }
+
+    /// The line of a byte, from 1. A byte before the last one asked for is counted from the start.
+    pub(crate) fn line_of(&mut self, byte: usize) -> u32 {
+        if byte < self.byte {
+            (self.byte, self.before) = (0, 0);
+        }
+        let between = self.text.iter().take(byte).skip(self.byte);
+        self.before = self.before.saturating_add(between.filter(|byte| **byte == b'\n').count());
+        self.byte = byte;
+        u32::try_from(self.before.saturating_add(1)).unwrap_or(u32::MAX)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Origin, line_of};
+    use super::{Lines, Origin, line_of};
 
     #[test]
     fn lines_count_from_one() {
         assert_eq!([0, 1, 2, 9].map(|byte| line_of("a\nb", byte)), [1, 1, 2, 2]);
+    }
+
+    #[test]
+    fn lines_do_not_depend_on_what_was_asked_before() {
+        let text = "\na\n\nbc\n";
+        let mut lines = Lines::new(text.as_bytes());
+        for byte in [0, 1, 1, 3, 5, 9, 9, 4, 0, 6, 2] {
+            assert_eq!(lines.line_of(byte), line_of(text, byte), "{byte}");
+        }
     }
 
     #[test]

@@ -9,9 +9,10 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::display::visible;
+use crate::origin::Lines;
 use crate::rule::{PatternToken, PrefixRule, RuleSet, Spelling};
 use crate::rules_file::{RuleFileError, Source};
-use crate::{Decision, Origin, line_of};
+use crate::{Decision, Origin};
 
 /// What a requirements file says of rules.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -29,7 +30,12 @@ pub struct RequirementsRules {
 /// # Errors
 /// The first thing that is wrong, with its place; for a rule also its index.
 pub fn from_toml(name: &str, text: &str) -> Result<RequirementsRules, RuleFileError> {
-    let mut reader = Reader { source: Source { name, text }, file: name.into(), unknown_keys: Vec::new() };
+    let mut reader = Reader {
+        source: Source { name, text },
+        lines: Lines::new(text.as_bytes()),
+        file: name.into(),
+        unknown_keys: Vec::new(),
+    };
     let document = DeTable::parse(text).map_err(|error| {
         reader.source.error(error.span().unwrap_or(0..0), error.message().to_owned(), None)
     })?;
@@ -47,6 +53,8 @@ type Table<'a> = Spanned<DeValue<'a>>;
 
 struct Reader<'a> {
     source: Source<'a>,
+    /// Asked for each rule, in the order of the text.
+    lines: Lines<'a>,
     file: Arc<str>,
     unknown_keys: Vec<String>,
 }
@@ -95,7 +103,7 @@ impl Reader<'_> {
         let decision = decision(table.get("decision"), item.span())?;
         let justification = table.get("justification").map(justification).transpose()?;
         let spelling = spelling(table.get("canonical_matching"))?;
-        let origin = Origin::new(Arc::clone(&self.file), line_of(self.source.text, item.span().start));
+        let origin = Origin::new(Arc::clone(&self.file), self.lines.line_of(item.span().start));
         let rule = |program| PrefixRule {
             program,
             rest: rest.clone(),
@@ -226,5 +234,30 @@ fn spelling(value: Option<&Table<'_>>) -> Result<Spelling, Fault> {
         Some(true) => Ok(Spelling::Folded),
         Some(false) => Ok(Spelling::Exact),
         None => Err(wrong_type(value, "`canonical_matching`", "true or false")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counting lines from the start for each rule would read this text ten thousand times.
+    #[test]
+    fn a_file_of_many_small_rules_has_the_line_of_each() {
+        const BYTES: usize = 1 << 20;
+        let rule = "[[rules.prefix_rules]]\npattern=[{token='a'}]\ndecision='prompt'\n";
+        let count = BYTES / rule.len();
+        let found = from_toml("r.toml", &rule.repeat(count)).unwrap().rules.prefix;
+        assert_eq!(found.len(), count);
+        for (index, rule) in found.iter().enumerate() {
+            assert_eq!(usize::try_from(rule.origin.line).unwrap(), 3 * index + 1);
+        }
+        let list = "\n{pattern=[{token='a'}],decision='prompt'},";
+        let text = format!("rules.prefix_rules = [{}]", list.repeat(BYTES / list.len()));
+        let found = from_toml("r.toml", &text).unwrap().rules.prefix;
+        assert_eq!(
+            found.last().map(|rule| usize::try_from(rule.origin.line).unwrap()),
+            Some(found.len() + 1)
+        );
     }
 }
