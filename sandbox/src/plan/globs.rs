@@ -128,6 +128,9 @@ pub(crate) fn expand(
             let path = entry.path();
             let kind = entry.file_type().map_err(unreadable)?;
             if matcher.is_match(&path) {
+                if kind.is_symlink() && leads_nowhere(&path, base) {
+                    continue;
+                }
                 found.matches.extend(AbsolutePath::parse(&path).ok());
                 continue;
             }
@@ -159,12 +162,21 @@ fn folder_behind(link: &Path) -> io::Result<Option<PathBuf>> {
     }
 }
 
-/// Whether a folder holds the one in which the search began, or is none of the disk's.
+/// Whether there is nothing to hide behind a symlink that matches: it is a loop, or leads to what is no file of
+/// these folders. Whoever may make a symlink there could otherwise stop every run.
+fn leads_nowhere(link: &Path, base: &AbsolutePath) -> bool {
+    match std::fs::canonicalize(link) {
+        Ok(target) => leads_above(&target, base),
+        Err(error) => Errno::from_io_error(&error) == Some(Errno::LOOP),
+    }
+}
+
+/// Whether a folder holds the one in which the search began, or is made anew for each run.
 fn leads_above(folder: &Path, base: &AbsolutePath) -> bool {
     let is_above = |base: &Path| base.starts_with(folder) && base != folder;
     is_above(base.as_path())
         || std::fs::canonicalize(base.as_path()).is_ok_and(|base| is_above(&base))
-        || ["/proc", "/sys", "/dev"].iter().any(|kernel| folder.starts_with(kernel))
+        || ["/proc", "/dev"].iter().any(|own| folder.starts_with(own))
 }
 
 /// Whether names in a folder can be reached. Unknown counts as yes.

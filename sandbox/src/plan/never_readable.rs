@@ -69,13 +69,8 @@ pub(super) fn resolve(required: &[EntryPath]) -> Result<Vec<Place>, PlanError> {
                 }
                 for path in found.matches {
                     let mut place = match place(entry, &path) {
-                        // Only a symlink matches and leads there; nothing of the host is to be read through it.
+                        // Behind a symlink on the way; nothing of the host is to be read through it.
                         Err(PlanError::RequirementInterface { .. }) => None,
-                        Err(PlanError::RequirementUnresolvable { source, .. })
-                            if source.raw_os_error() == Some(libc::ELOOP) =>
-                        {
-                            None
-                        }
                         place => place?,
                     };
                     // A match that is a symlink matches by its own name, which a command may make or remove.
@@ -462,12 +457,31 @@ mod tests {
     #[test]
     fn a_match_that_leads_nowhere_stops_no_run() {
         let disk = Disk::new();
-        symlink("loop.pem", disk.at("work/loop.pem")).unwrap();
-        symlink("/dev/null", disk.at("work/null.pem")).unwrap();
-        symlink("/proc/version", disk.at("work/version.pem")).unwrap();
-        std::fs::write(disk.at("work/a.pem"), "").unwrap();
-        let plan = disk.plan(&[ROOT, WORK], &["work/**/*.pem"], "work").unwrap();
-        assert_eq!(access(&plan, &disk.at("work/a.pem")), Some(Access::Deny));
+        for (target, link) in [
+            ("loop.pem", "loop.pem"),
+            ("/dev/null", "null.pem"),
+            ("/proc/version", "version.pem"),
+            ("/", "root.pem"),
+            ("gone", "gone.pem"),
+        ] {
+            symlink(target, disk.at("work/sub").join(link)).unwrap();
+        }
+        std::fs::write(disk.at("work/sub/a.pem"), "").unwrap();
+        let plan = disk.plan(&[ROOT, WORK], &["work/sub/*.pem"], "work").unwrap();
+        assert_eq!(access(&plan, &disk.at("work/sub/a.pem")), Some(Access::Deny));
+        assert_eq!(access(&plan, &disk.at("work")), Some(Access::Write));
+        let pattern = GlobPattern::parse_under(&disk.path("work"), "sub/*.pem").unwrap();
+        let file_system = FileSystemPolicy::Restricted {
+            entries: vec![
+                Entry { path: special(SpecialPath::Root), access: Access::Read, missing: MissingPath::Block },
+                Entry { path: EntryPath::Glob(pattern), access: Access::Deny, missing: MissingPath::Block },
+            ],
+            glob_scan_max_depth: None,
+        };
+        let profile = PermissionProfile::Managed { file_system, network: NetworkAccess::Restricted };
+        let plan = disk.resolve(&profile, &[], "work").unwrap();
+        assert_eq!(access(&plan, &disk.at("work/sub/a.pem")), Some(Access::Deny));
+        assert_eq!(access(&plan, &disk.at("work")), Some(Access::Read));
     }
 
     #[test]
