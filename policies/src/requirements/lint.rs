@@ -9,6 +9,7 @@ use crate::location::{Anchor, Location, Position};
 use crate::requirements::known::UnknownKey;
 use crate::requirements::layer::{RequirementsLayer, is_legacy, parse};
 use crate::requirements::limits::SandboxModeLimit;
+use crate::requirements::mcp::{Matcher, McpIdentity};
 use crate::requirements::merge::merge;
 use crate::requirements::{RequirementsContext, RequirementsError, RequirementsText};
 
@@ -184,6 +185,9 @@ impl Remarks<'_> {
             };
             self.warning(&denied, message, help);
         }
+        self.places_that_look_like_more(&denied, table);
+        self.servers_of_others(layer);
+        self.limits_without_proxy(layer);
         let modes = layer.values.sandbox_modes.iter().flatten();
         let mut open = modes.filter(|mode| **mode == SandboxModeLimit::DangerFullAccess);
         if !layer.values.deny_read.is_empty() && open.next().is_some() {
@@ -197,6 +201,58 @@ impl Remarks<'_> {
         if policies.into_iter().flatten().any(|policy| policy.as_str() == Some("on-failure")) {
             let message = "`on-failure` is an old name and is read as `on-request`".to_owned();
             self.warning(&KeyPath::new(["allowed_approval_policies"]), message, "write \"on-request\"");
+        }
+    }
+
+    /// Entries of `deny_read` that mean another place than their writer thinks.
+    fn places_that_look_like_more(&mut self, denied: &KeyPath, table: &Table) {
+        let entries = table
+            .get("permissions")
+            .and_then(|it| it.get("filesystem")?.get("deny_read")?.as_array())
+            .into_iter()
+            .flatten()
+            .filter_map(toml::Value::as_str);
+        let mut list = entries.filter_map(|entry| {
+            if entry.trim() != entry {
+                return Some((entry, "begins or ends with a blank, which is taken as part of the name"));
+            }
+            let is_choice = entry.contains(['{', '}']) && !GlobPattern::looks_like_glob(entry);
+            is_choice.then_some((entry, "is no pattern, so its braces are taken as part of the name"))
+        });
+        if let Some((entry, problem)) = list.next() {
+            let help = "write each path by itself; a pattern has `*`, `?` or `[`";
+            self.warning(denied, format!("`{}` {problem}", escape_short(entry)), help);
+        }
+    }
+
+    /// Beginnings of a URL that other hosts share.
+    fn servers_of_others(&mut self, layer: &RequirementsLayer) {
+        for (name, identity) in layer.values.mcp_servers.iter().flatten().take(MAX_REMARKS) {
+            let McpIdentity::Url(Matcher::Prefix(prefix)) = identity else { continue };
+            let is_whole_host = prefix.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+            if !is_whole_host {
+                let key = KeyPath::new(["mcp_servers", name, "identity"]);
+                let message = format!(
+                    "`{0}` is also the beginning of other hosts, such as `{0}.example.net`",
+                    escape_short(prefix)
+                );
+                self.warning(&key, message, "end the host with `/`");
+            }
+        }
+    }
+
+    /// Limits of a managed profile's network that nothing keeps.
+    fn limits_without_proxy(&mut self, layer: &RequirementsLayer) {
+        for (name, profile) in layer.values.permissions.iter().take(MAX_REMARKS) {
+            let limits = profile.network.limits();
+            if profile.network.is_enabled() && !limits.is_empty() {
+                let message = format!(
+                    "`{}` only works with the network proxy, so the network of this profile is open without limits",
+                    limits.join("`, `")
+                );
+                let key = KeyPath::new(["permissions", name, "network"]);
+                self.warning(&key, message, "set `enabled = false`, or require `experimental_network`");
+            }
         }
     }
 
