@@ -92,17 +92,22 @@ impl ProfileLimit {
         else {
             return Ok(());
         };
+        // Once, since denials may be many, and what is denied already is among the entries.
+        let granted = entries.iter().filter(|entry| entry.access != Access::Deny);
+        let grants: Vec<&AbsolutePath> = granted
+            .filter_map(|entry| match &entry.path {
+                EntryPath::Path(path) => Some(path),
+                EntryPath::Glob(_) | EntryPath::Special { .. } => None,
+            })
+            .collect();
         for denied in &self.deny_read {
             let cover = Cover::of(&denied.value);
-            for entry in entries.iter().filter(|entry| entry.access != Access::Deny) {
-                let EntryPath::Path(grant) = &entry.path else { continue };
-                if cover.includes(grant) {
-                    return Err(DeniedGrant {
-                        grant: grant.clone(),
-                        denied: denied.value.to_string(),
-                        source_layers: denied.source.clone(),
-                    });
-                }
+            if let Some(grant) = grants.iter().find(|grant| cover.includes(grant)) {
+                return Err(DeniedGrant {
+                    grant: (*grant).clone(),
+                    denied: denied.value.to_string(),
+                    source_layers: denied.source.clone(),
+                });
             }
         }
         Ok(())
