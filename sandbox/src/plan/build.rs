@@ -221,7 +221,7 @@ impl<'a> Builder<'a> {
         let mut budget = globs::MAX_SCANNED;
         for entry in entries {
             let EntryPath::Glob(pattern) = &entry.path else { continue };
-            // What is required is searched for by itself, and further than a profile's own patterns.
+            // Those of the administrator are searched for by `hide_never_readable`, and more thoroughly.
             if self.request.never_readable.contains(&entry.path) {
                 continue;
             }

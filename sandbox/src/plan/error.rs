@@ -190,7 +190,8 @@ impl PlanError {
                 "start the pattern with a folder, as in `/srv/data/**/*.key`".to_owned()
             }
             Self::Glob(GlobError::Unreadable { .. } | GlobError::TooLarge { .. }) => {
-                "narrow the pattern's folder, or set `glob_scan_max_depth`".to_owned()
+                "narrow the pattern's folder, or, where it is a profile's, set `glob_scan_max_depth`"
+                    .to_owned()
             }
             Self::RootAsWorkspace => {
                 "start in a project folder, or grant `\":root\" = \"write\"` in a profile if you mean it"
