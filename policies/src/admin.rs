@@ -155,7 +155,7 @@ impl AdminFolder {
     /// Root's group counts as root, as on systems that give `/etc` to it. Beside an access control list the bits of
     /// the group say what anybody in the list may do at most, so then they are no word about root's group.
     fn judge(&self, path: &Path, seen: &Seen) -> Result<(), AdminError> {
-        let Seen { stat, has_list } = seen;
+        let Seen { stat, has_list, is_shared } = seen;
         if stat.st_uid != self.owner && stat.st_uid != 0 {
             return Err(AdminError::Owner {
                 path: path.to_owned(),
@@ -168,7 +168,7 @@ impl AdminFolder {
             Writer::Everybody
         } else if mode.contains(Mode::WGRP) && *has_list {
             Writer::Listed
-        } else if mode.contains(Mode::WGRP) && stat.st_gid != 0 {
+        } else if mode.contains(Mode::WGRP) && (stat.st_gid != 0 || *is_shared) {
             Writer::Group(stat.st_gid)
         } else {
             return Ok(());
@@ -182,6 +182,8 @@ struct Seen {
     stat: Stat,
     /// Whether an access control list says more than the mode.
     has_list: bool,
+    /// Whether somebody other than root is in root's group.
+    is_shared: bool,
 }
 
 /// A folder on the way.
@@ -265,7 +267,20 @@ fn stat(object: &OwnedFd, path: &Path) -> Result<Stat, AdminError> {
 /// What an open object is, and whether somebody is listed who may do something with it.
 fn examine(object: &OwnedFd, path: &Path) -> Result<Seen, AdminError> {
     let failed = |errno: Errno| AdminError::Read { path: path.to_owned(), source: errno.into() };
-    Ok(Seen { stat: stat(object, path)?, has_list: has_list(object).map_err(failed)? })
+    let (stat, has_list) = (stat(object, path)?, has_list(object).map_err(failed)?);
+    let groups = rustix::process::getgroups().map_err(failed)?;
+    let group = rustix::process::getegid();
+    let is_shared = is_shared(
+        rustix::process::geteuid().is_root(),
+        groups.iter().chain([&group]).map(|group| group.as_raw()),
+    );
+    Ok(Seen { stat, has_list, is_shared })
+}
+
+/// Whether root's group is not root's alone, as far as this process can tell: it is in it and not root. Containers
+/// that give each start a number of its own do that.
+fn is_shared(is_root: bool, groups: impl IntoIterator<Item = u32>) -> bool {
+    !is_root && groups.into_iter().any(|group| group == 0)
 }
 
 /// Whether an object has an access control list. What a folder passes on to new files (`default`) lets nobody write

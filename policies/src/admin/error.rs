@@ -106,7 +106,7 @@ pub enum AdminError {
 pub enum Writer {
     /// All users.
     Everybody,
-    /// A group other than root's, by its number.
+    /// A group by its number: another than root's, or root's where others are in it.
     Group(u32),
     /// Somebody whom an access control list names.
     Listed,

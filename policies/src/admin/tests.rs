@@ -84,11 +84,32 @@ fn what_others_may_write_is_refused() {
     assert_eq!(error.to_string(), format!("refused `{path}`: it is writable by everybody"));
     assert_eq!(error.help(), format!("run `chmod o-w {path}`"));
     mode(&dir, "a.toml", 0o664);
-    assert_eq!(folder.read("a.toml").is_ok(), group == 0, "root's group counts as root");
+    let is_root_s = group == 0 && rustix::process::geteuid().is_root();
+    assert_eq!(folder.read("a.toml").is_ok(), is_root_s, "root's group counts as root");
     if chown(dir.path("a.toml"), None, Some(STRANGER)).is_ok() {
         let error = folder.read("a.toml").unwrap_err();
         assert_eq!(error.to_string(), format!("refused `{path}`: it is writable by group {STRANGER}"));
         assert_eq!(error.help(), format!("run `chmod g-w {path}`"));
+    }
+}
+
+#[test]
+fn root_s_group_counts_as_root_only_where_it_is() {
+    for (is_root, groups, expect) in
+        [(true, &[0][..], false), (true, &[], false), (false, &[1000], false), (false, &[1000, 0], true)]
+    {
+        assert_eq!(is_shared(is_root, groups.iter().copied()), expect, "{is_root} {groups:?}");
+    }
+    let (dir, folder) = folder("shared");
+    write(&dir, "a.toml", "");
+    mode(&dir, "a.toml", 0o664);
+    let (descriptor, path) = (File::open(dir.path("a.toml")).unwrap().into(), dir.path("a.toml"));
+    let seen = examine(&descriptor, &path).unwrap();
+    if seen.stat.st_gid == 0 {
+        assert!(folder.judge(&path, &Seen { is_shared: false, ..seen }).is_ok());
+        let seen = examine(&descriptor, &path).unwrap();
+        let refused = folder.judge(&path, &Seen { is_shared: true, ..seen });
+        assert!(matches!(refused, Err(AdminError::Writable { writer: Writer::Group(0), .. })));
     }
 }
 
