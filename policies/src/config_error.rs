@@ -133,6 +133,9 @@ impl ConfigError {
     /// The smallest change that helps.
     pub fn help(&self) -> String {
         match self {
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "mend the link, or remove it".to_owned()
+            }
             Self::Read { .. } => {
                 "make the file readable, or set `CODEX_HOME` to another directory".to_owned()
             }

@@ -7,23 +7,17 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use execpolicy::rule::NetworkRule;
 use execpolicy::{Dropped, MissingRules, NetworkHosts, Origin, Policy, RuleSet};
 
+use super::budget::Budget;
 use super::file::{self, RulesError};
 use super::folder::{self, Folder, Links, RuleFolderError};
 use super::report::{self, LayeredRulesError, RuleFileReport, RuleFileState, TextRange};
 use crate::AdminFile;
 use crate::display::escape;
 use crate::path::AbsolutePath;
-
-/// Time for all rule files of one start (I12). The next file is not begun then; one file has bounds of its own.
-/// Plain data takes microseconds, so only programs come near it.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Text of all rule files of one start, in bytes (I12).
-const MAX_TOTAL: usize = 32 << 20;
 
 /// Warnings about rule files. A repository can have thousands, and nobody reads them; what they decide, all decide.
 const MAX_WARNINGS: usize = 20;
@@ -87,11 +81,8 @@ pub struct LayeredRules {
 /// # Errors
 /// [`LayeredRulesError`], for [`RuleLayer::System`] only. Of other layers broken files are reported and warned of.
 pub fn load_rule_layers(folders: &[RuleFolder]) -> Result<LayeredRules, LayeredRulesError> {
-    let mut loader = Loader {
-        loaded: LayeredRules::default(),
-        network: Vec::new(),
-        budget: Budget::new(PATIENCE, MAX_TOTAL),
-    };
+    let mut loader =
+        Loader { loaded: LayeredRules::default(), network: Vec::new(), budget: Budget::default() };
     for folder in folders {
         match &folder.files {
             RuleFiles::Given(files) => {
@@ -112,30 +103,6 @@ pub fn load_rule_layers(folders: &[RuleFolder]) -> Result<LayeredRules, LayeredR
         }
     }
     Ok(loader.finish())
-}
-
-/// What is left for further files.
-struct Budget {
-    since: Instant,
-    time: Duration,
-    bytes: usize,
-    total: usize,
-}
-
-impl Budget {
-    fn new(time: Duration, bytes: usize) -> Self {
-        Self { since: Instant::now(), time, bytes, total: bytes }
-    }
-
-    fn take(&mut self, path: &Path, text: &str) -> Result<(), RulesError> {
-        let beyond = |limit| RulesError::Beyond { path: path.to_owned(), limit };
-        if self.since.elapsed() > self.time {
-            return Err(beyond(format!("took more than {} s", self.time.as_secs())));
-        }
-        let left = self.bytes.checked_sub(text.len());
-        self.bytes = left.ok_or_else(|| beyond(format!("leave too little of {} bytes", self.total)))?;
-        Ok(())
-    }
 }
 
 struct Loader {
@@ -588,20 +555,5 @@ host_executable('git', ['/home/evil/git'])
         let rules = home.load();
         assert_eq!((rules.warnings.len(), judge(&rules.policy, "ls")), (2, ASKED));
         assert!(rules.warnings.iter().all(|warning| !warning.contains('\x1b')), "{:?}", rules.warnings);
-    }
-
-    #[test]
-    fn all_files_together_have_bounds() {
-        let text = "prefix_rule(['git'])";
-        let mut bytes = Budget::new(PATIENCE, text.len());
-        assert!(bytes.take(Path::new("a"), text).is_ok());
-        let error = bytes.take(Path::new("b"), text).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "did not read the rule file `b`: those before it leave too little of 20 bytes"
-        );
-        let mut time = Budget::new(Duration::ZERO, MAX_TOTAL);
-        std::thread::sleep(Duration::from_millis(2));
-        assert!(matches!(time.take(Path::new("a"), text), Err(RulesError::Beyond { .. })));
     }
 }

@@ -1,6 +1,7 @@
 //! Rule files on the disk: reading them, and adding what a person accepted.
 
 mod append;
+mod budget;
 mod contain;
 mod file;
 mod folder;
