@@ -375,7 +375,7 @@ mod tests {
         let (dir, sources) = ground("loading-nowhere", "trusted", "", "");
         dir.write("home/config.toml", "[projects.relative]\ntrust_level = 'trusted'");
         let config = Config::load(&sources).unwrap();
-        assert!(config.project.is_some_and(|project| !project.trust.is_recorded()));
+        assert!(config.project.is_some_and(|project| !project.is_recorded));
         assert!(
             config.warnings.iter().any(|warning| warning.contains("is not an absolute path")),
             "{:?}",

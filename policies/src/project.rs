@@ -60,11 +60,6 @@ impl Trust {
     pub fn is_trusted(&self) -> bool {
         matches!(self, Self::Trusted(_))
     }
-
-    /// Whether the person decided either way.
-    pub fn is_recorded(&self) -> bool {
-        !matches!(self, Self::Unlisted)
-    }
 }
 
 /// The project around a working directory.
@@ -76,6 +71,9 @@ pub struct Project {
     pub cwd: AbsolutePath,
     /// What the person recorded about it.
     pub trust: Trust,
+    /// Whether the person decided either way about the root or the working directory itself. Distrust of a folder
+    /// around them is no decision that commands may write here.
+    pub is_recorded: bool,
 }
 
 /// A config file of a project that is not heard. Its content was not read.
@@ -97,7 +95,7 @@ impl Project {
         let has_marker =
             |folder: &AbsolutePath| markers.iter().any(|marker| is_there(&folder.as_path().join(marker)));
         let root = cwd.ancestors().find(has_marker).unwrap_or_else(|| cwd.clone());
-        Some(Self { root, cwd, trust: Trust::Unlisted })
+        Some(Self { root, cwd, trust: Trust::Unlisted, is_recorded: false })
     }
 
     /// Looks up what is recorded. `trusted` is for the root or the working directory alone; `untrusted` for
@@ -109,7 +107,7 @@ impl Project {
         layers: &Layers,
         home: Option<&AbsolutePath>,
     ) -> (Self, Vec<String>) {
-        let mut trust = Trust::Unlisted;
+        let (mut trust, mut is_recorded) = (Trust::Unlisted, false);
         let mut warnings = Vec::new();
         for (written, level) in projects {
             let key = KeyPath::new(["projects", written.as_str()]);
@@ -120,13 +118,15 @@ impl Project {
                     .push(format!("{location}`{key}` is not an absolute path, so it is about no project"));
                 continue;
             };
+            let is_named = path == self.root || path == self.cwd;
             let is_about = match level {
-                TrustLevel::Trusted => path == self.root || path == self.cwd,
+                TrustLevel::Trusted => is_named,
                 TrustLevel::Untrusted => self.cwd.starts_with(&path),
             };
             if !is_about {
                 continue;
             }
+            is_recorded |= is_named;
             let location = || layers.locate(&key.child("trust_level"), Anchor::Value);
             trust = match (trust, level) {
                 (Trust::Untrusted(at), _) => Trust::Untrusted(at),
@@ -135,7 +135,7 @@ impl Project {
                 (Trust::Unlisted, TrustLevel::Trusted) => Trust::Trusted(location()),
             };
         }
-        (Self { trust, ..self }, warnings)
+        (Self { trust, is_recorded, ..self }, warnings)
     }
 
     /// The `.codex` folders of the project, root first, whether they exist or not. The config home is not one of
@@ -323,6 +323,10 @@ mod tests {
             let find = |cwd: &str| Project::find(&absolute(dir.path(cwd)), markers).unwrap();
             let untrusted = |cwd| trust(find(cwd), &[(&repo, TrustLevel::Untrusted)]);
             assert_eq!(untrusted("repo/inner"), Trust::Untrusted(None), "{markers:?}");
+            // It does not make the folder inside writable either, as a decision about itself would.
+            let marked = [(repo.clone(), Some(TrustLevel::Untrusted))].into();
+            let inner = find("repo/inner").with_trust(&marked, &Layers::default(), None).0;
+            assert!(!inner.is_recorded, "{markers:?}");
             assert_eq!(untrusted("repo2"), Trust::Unlisted, "{markers:?}");
         }
     }

@@ -175,7 +175,7 @@ impl Selection<'_> {
     /// The profile where nothing says anything. In a session the workspace is writable where the person once
     /// decided whether to trust the project, either way: who never did is asked first.
     fn default(&self) -> BuiltIn {
-        let recorded = self.config.project.as_ref().is_some_and(|project| project.trust.is_recorded());
+        let recorded = self.config.project.as_ref().is_some_and(|project| project.is_recorded);
         match self.request.purpose {
             Purpose::Session if recorded => BuiltIn::Workspace,
             Purpose::Session | Purpose::Sandbox => BuiltIn::ReadOnly,
@@ -543,7 +543,8 @@ mod tests {
     /// With a project of that trust.
     fn in_project(file: &str, overrides: &[&str], trust: Trust) -> Config {
         let cwd = AbsolutePath::parse("/w").unwrap();
-        let project = crate::project::Project { root: cwd.clone(), cwd, trust };
+        let is_recorded = trust != Trust::Unlisted;
+        let project = crate::project::Project { root: cwd.clone(), cwd, trust, is_recorded };
         let mut config = config(file, overrides);
         config.project = Some(project);
         config

@@ -102,7 +102,8 @@ fn config(configured: &Configured) -> Config {
         Some(true) => Trust::Trusted(None),
         Some(false) => Trust::Untrusted(None),
     };
-    config.project = Some(Project { root: cwd.clone(), cwd: cwd.clone(), trust });
+    let is_recorded = trust != Trust::Unlisted;
+    config.project = Some(Project { root: cwd.clone(), cwd: cwd.clone(), trust, is_recorded });
     if let Some((text, default)) = &configured.repository {
         let layer = file_layer(LayerSource::ProjectFile("/w/.codex/config.toml".into()), text);
         config.project_profiles = vec![ProjectProfile {
