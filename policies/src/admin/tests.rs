@@ -145,7 +145,6 @@ fn listed(rights: u16) -> Vec<u8> {
 
 #[cfg(target_os = "linux")]
 #[test]
-#[expect(clippy::print_stderr, reason = "what is left out is said")]
 fn whom_a_list_lets_write_is_noticed_in_root_s_group_too() {
     use rustix::fs::{XattrFlags, setxattr};
     let (dir, folder) = folder("list");
