@@ -101,10 +101,19 @@ impl ProfileLimit {
             })
             .collect();
         for denied in &self.deny_read {
+            // A pattern matches nothing outside of its folder, and compiling it is most of the work.
+            let near = |grant: &&&AbsolutePath| match &denied.value {
+                EntryPath::Glob(glob) => grant.starts_with(glob.static_prefix()),
+                EntryPath::Path(_) | EntryPath::Special { .. } => true,
+            };
+            let near: Vec<&&AbsolutePath> = grants.iter().filter(near).collect();
+            if near.is_empty() {
+                continue;
+            }
             let cover = Cover::of(&denied.value);
-            if let Some(grant) = grants.iter().find(|grant| cover.includes(grant)) {
+            if let Some(grant) = near.into_iter().find(|grant| cover.includes(grant)) {
                 return Err(DeniedGrant {
-                    grant: (*grant).clone(),
+                    grant: (**grant).clone(),
                     denied: denied.value.to_string(),
                     source_layers: denied.source.clone(),
                 });
