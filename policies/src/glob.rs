@@ -149,6 +149,32 @@ impl GlobPattern {
         &self.static_prefix
     }
 
+    /// The same pattern below another directory than its fixed one; `None` for one without wildcards.
+    pub(crate) fn below(&self, directory: &AbsolutePath) -> Option<Self> {
+        let rest: Vec<&str> =
+            self.pattern.split('/').skip(self.static_prefix.depth().saturating_add(1)).collect();
+        Self::parse_under(directory, &rest.join("/")).ok()
+    }
+
+    /// One matcher for all of these: it matches what any of them does.
+    ///
+    /// # Errors
+    /// As [`Self::to_matcher`], and when together they are too large.
+    pub(crate) fn matcher_of<'a>(
+        patterns: impl IntoIterator<Item = &'a Self>,
+    ) -> Result<GlobMatcher, GlobError> {
+        let mut set = GlobSetBuilder::new();
+        let mut last = String::new();
+        for Self { pattern, .. } in patterns {
+            let invalid = |why| GlobError::Invalid { pattern: pattern.clone(), why };
+            set.add(build(pattern).map_err(invalid)?);
+            last.clone_from(pattern);
+        }
+        set.build()
+            .map(GlobMatcher)
+            .map_err(|error| GlobError::Invalid { pattern: last, why: error.kind().to_string() })
+    }
+
     /// Whether the pattern reaches any number of directories deep.
     pub fn is_unbounded(&self) -> bool {
         self.pattern.split('/').any(|component| component == "**")

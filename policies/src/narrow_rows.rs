@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::glob::GlobMatcher;
+use crate::glob::{GlobMatcher, GlobPattern};
 use crate::narrow_profile::Places;
 use crate::path::AbsolutePath;
 use crate::precedence::AccessMap;
@@ -53,24 +53,24 @@ impl Level {
 struct Permitted {
     rows: AccessMap,
     /// Its patterns: what matches is denied with all below, whatever its rows open there, since a row of the other
-    /// side would open it.
-    denied: Vec<GlobMatcher>,
+    /// side would open it. `None` if they cannot be used, and then everything is denied.
+    denied: Option<GlobMatcher>,
 }
 
 impl Permitted {
     /// Of rows with their places.
     fn new(rows: AccessMap, entries: &[Entry]) -> Self {
-        let matcher = |entry: &Entry| match &entry.path {
-            // That every pattern compiles is an invariant of its type.
-            EntryPath::Glob(glob) => glob.to_matcher().ok(),
+        let patterns = entries.iter().filter_map(|entry| match &entry.path {
+            EntryPath::Glob(glob) => Some(glob),
             EntryPath::Path(_) | EntryPath::Special { .. } => None,
-        };
-        Self { rows, denied: entries.iter().filter_map(matcher).collect() }
+        });
+        Self { rows, denied: GlobPattern::matcher_of(patterns).ok() }
     }
 
     /// How much at this path.
     fn level(&self, path: &AbsolutePath) -> Level {
-        let is_denied = |above: AbsolutePath| self.denied.iter().any(|glob| glob.is_match(above.as_path()));
+        let is_denied =
+            |above: AbsolutePath| self.denied.as_ref().is_none_or(|globs| globs.is_match(above.as_path()));
         if path.ancestors().any(is_denied) { Level::Nothing } else { Level::of(self.rows.access(path)) }
     }
 }

@@ -24,7 +24,7 @@ use crate::narrow_profile::{Places, narrow, without_network};
 use crate::narrowing::ProjectProfile;
 use crate::network::NetworkDefinition;
 use crate::path::AbsolutePath;
-use crate::profile::PermissionProfile;
+use crate::profile::{Access, Entry, EntryPath, FileSystemPolicy, PermissionProfile};
 use crate::project::without_symlinks;
 use crate::resolve::{ResolvedProfile, Surroundings, resolve};
 use crate::resolve_error::ResolveError;
@@ -245,6 +245,27 @@ impl Selection<'_> {
         if choice.is_typed() && !is_ours { theirs() } else { None }
     }
 
+    /// What would be chosen instead of a profile that only the repository defines; `None` for any other choice.
+    ///
+    /// # Errors
+    /// As [`Self::choose`].
+    pub(crate) fn otherwise(&self, choice: &Choice) -> Result<Option<Choice>, SelectError> {
+        match &choice.wish {
+            Asked::Named(name) if self.repository_only(name, choice).is_some() => {
+                self.without_name().map(Some)
+            }
+            Asked::Named(_) | Asked::Mode(_) | Asked::Given(_) => Ok(None),
+        }
+    }
+
+    /// What would be chosen if nobody had typed a name.
+    fn without_name(&self) -> Result<Choice, SelectError> {
+        match self.choose_from(configured_default(self.config)) {
+            Err(SelectError::NoDefault { .. }) => Ok(built_in(BuiltIn::ReadOnly)),
+            choice => choice,
+        }
+    }
+
     /// A profile that only the repository defines, typed by the person: as much of it as would be permitted
     /// anyway.
     fn repository_profile(
@@ -253,12 +274,7 @@ impl Selection<'_> {
         project: &ProjectProfile,
     ) -> Result<ResolvedProfile, SelectError> {
         let theirs = self.resolve_theirs(name, project)?;
-        let otherwise = match self.choose_from(configured_default(self.config)) {
-            Ok(choice) => choice,
-            Err(SelectError::NoDefault { .. }) => built_in(BuiltIn::ReadOnly),
-            Err(error) => return Err(error),
-        };
-        let base = self.settle(&otherwise)?;
+        let base = self.settle(&self.without_name()?)?;
         let warning = format!(
             "profile `{}` comes from the repository (`{}`), so it is limited to what `{}` permits; to use all of it, copy it to your own config file",
             escape_short(name),
@@ -300,7 +316,7 @@ impl Selection<'_> {
     ) -> ResolvedProfile {
         let (before, network) = (selected.profile.clone(), selected.network.clone());
         let mut profile = narrowed(self.request, selected, theirs);
-        if profile.profile != before || profile.network != network {
+        if profile.profile != with_targets(&before) || profile.network != network {
             let warning = format!(
                 "{}the repository limits the profile `{}` to what `{}` permits too",
                 Location::prefix(location.as_ref()),
@@ -349,11 +365,50 @@ pub(crate) fn narrowed(
     let tmpdir = request.tmpdir.as_ref().map(without_symlinks);
     let places = Places { cwd: &cwd, tmpdir: tmpdir.as_ref() };
     let network = narrow_network(&ours.network, &theirs.network);
-    let mut profile = narrow(&ours.profile, &theirs.profile, places);
+    let (base, other) = (with_targets(&ours.profile), with_targets(&theirs.profile));
+    let mut profile = narrow(&base, &other, places);
     if !network.is_enabled() && profile.network().is_enabled() {
         profile = without_network(profile);
     }
     ResolvedProfile { profile, network, ..ours }
+}
+
+/// The profile with its rows where their symbolic links lead now, since it is there that they hold. What is narrower
+/// is kept under its own name as well: whether that link may be relied on is for the launcher to judge.
+fn with_targets(profile: &PermissionProfile) -> PermissionProfile {
+    let PermissionProfile::Managed {
+        file_system: FileSystemPolicy::Restricted { entries, glob_scan_max_depth },
+        network,
+    } = profile
+    else {
+        return profile.clone();
+    };
+    let rows = entries.iter().flat_map(|entry| {
+        let target = target_of(&entry.path).map(|path| Entry { path, ..entry.clone() });
+        let own = (target.is_none() || entry.access != Access::Write).then(|| entry.clone());
+        own.into_iter().chain(target)
+    });
+    let file_system =
+        FileSystemPolicy::Restricted { entries: rows.collect(), glob_scan_max_depth: *glob_scan_max_depth };
+    PermissionProfile::Managed { file_system, network: *network }
+}
+
+/// The place that symbolic links make of this one, if it is another.
+fn target_of(path: &EntryPath) -> Option<EntryPath> {
+    match path {
+        EntryPath::Path(path) => {
+            let target = without_symlinks(path);
+            (target != *path).then_some(EntryPath::Path(target))
+        }
+        EntryPath::Glob(glob) => {
+            let target = without_symlinks(glob.static_prefix());
+            if target == *glob.static_prefix() {
+                return None;
+            }
+            glob.below(&target).map(EntryPath::Glob)
+        }
+        EntryPath::Special { .. } => None,
+    }
 }
 
 /// A profile that needs no definitions.

@@ -29,6 +29,7 @@ tests::on_every_backend_and_user!(
     a_flag_that_leaves_the_requirements_is_refused,
     a_flag_does_not_widen_a_profile_of_the_catalogue,
     a_fallback_keeps_what_the_person_hides,
+    what_the_person_hides_behind_a_link_stays_hidden_beside_a_catalogue,
     a_named_profile_is_bound_only_when_asked_for,
     a_managed_profile_is_enforced,
     the_legacy_file_is_enforced,
@@ -391,6 +392,37 @@ fn a_fallback_keeps_what_the_person_hides(backend: Backend, place: &mut Place) -
     hidden(&run(place, &system, backend, &[], &format!("cat {secret}"))?)?;
     read(run(place, &system, backend, &[], &format!("cat {open}"))?)?;
     fell_back(place, &run(place, &system, backend, &[], ": > marker")?, &["mine"])
+}
+
+fn what_the_person_hides_behind_a_link_stays_hidden_beside_a_catalogue(
+    backend: Backend,
+    place: &mut Place,
+) -> Result<()> {
+    let secret = put(place, "real/secret.txt", SECRET)?;
+    let out = place.out();
+    std::os::unix::fs::symlink(out.join("real"), out.join("link"))?;
+    place.settle()?;
+    let out = out.display().to_string();
+    let system = SystemFolder::new()?;
+    // What the administrator's profile names, and what the person hides: each once by the link.
+    for (managed, denied) in
+        [("real/secret.txt", "link"), ("real", "link"), ("link", "real"), ("real/secret.txt", "link/*")]
+    {
+        configure(
+            place,
+            &format!(
+                "default_permissions = \"mine\"\n[permissions.mine.filesystem]\n\":root\" = \"read\"\n\"{out}/{denied}\" = \"deny\"\n"
+            ),
+        )?;
+        hidden(&run(place, &system, backend, &[], &format!("cat {secret}"))?).context("alone")?;
+        let _path = system.requires(&format!(
+            "default_permissions = \"corp\"\n[allowed_permission_profiles]\ncorp = true\n[permissions.corp.filesystem]\n\":root\" = \"read\"\n\"{out}/{managed}\" = \"read\"\n"
+        ))?;
+        let finished = run(place, &system, backend, &[], &format!("cat {secret}"))?;
+        hidden(&finished).with_context(|| format!("{managed} and {denied}"))?;
+        system.requires("")?;
+    }
+    Ok(())
 }
 
 fn a_named_profile_is_bound_only_when_asked_for(backend: Backend, place: &mut Place) -> Result<()> {

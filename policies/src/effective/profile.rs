@@ -121,21 +121,14 @@ pub(crate) fn effective_profile(
     let definitions = definitions(config, requirements)?;
     let selection = Selection { config, definitions: &definitions, request };
     let choice = choose(&selection, requirements)?;
-    let (mut chosen, mut replaced) = within_catalogue(&selection, requirements, &choice, warnings)?;
     let limit = ProfileLimit::of(requirements);
-    if let Err(rejection) = limit.admits(&chosen.profile) {
-        if approval == ApprovalPolicy::Never && class(&chosen.profile) == SandboxModeLimit::DangerFullAccess {
-            return Err(ProfileError::NeverReadOnly(Box::new(rejection)));
-        }
-        if !choice.is_default() {
-            let required = format!("{}` instead of `{}", SandboxMode::ReadOnly, escape_short(choice.name()));
-            warnings.push(disallowed("permission_profile", &required, &rejection));
-        }
-        replaced = Some(limit.modes().map(|modes| modes.source.clone()).unwrap_or_default());
-        // A fallback takes away, too: what the chosen profile does not let read stays so.
-        let read_only = selection.resolve(BuiltIn::ReadOnly.name(), None)?;
-        chosen =
-            ResolvedProfile { network: read_only.network.clone(), ..narrowed(request, read_only, &chosen) };
+    let limited = Limited { selection: &selection, requirements, limit: &limit, approval };
+    let (mut chosen, mut replaced) = limited.resolve(&choice, warnings)?;
+    // What the repository defines gives no more than there would be without it, requirements included.
+    if let Some(otherwise) = selection.otherwise(&choice)? {
+        let (bound, source) = limited.resolve(&otherwise, &mut Vec::new())?;
+        let ResolvedProfile { profile, network, .. } = narrowed(request, bound, &chosen);
+        (chosen, replaced) = (ResolvedProfile { profile, network, ..chosen }, replaced.or(source));
     }
     limit.admits_grants(&chosen.profile).map_err(Box::new)?;
     chosen.profile = limit.apply_to(chosen.profile);
@@ -147,6 +140,40 @@ pub(crate) fn effective_profile(
         resolved: chosen,
         limit,
     })
+}
+
+/// What requirements leave of a choice.
+struct Limited<'a> {
+    selection: &'a Selection<'a>,
+    requirements: &'a Requirements,
+    limit: &'a ProfileLimit,
+    approval: ApprovalPolicy,
+}
+
+impl Limited<'_> {
+    /// The profile of a choice within the catalogue and the allowed modes, and who replaced it if somebody did.
+    fn resolve(
+        &self,
+        choice: &Choice,
+        warnings: &mut Vec<String>,
+    ) -> Result<(ResolvedProfile, Option<RequirementSource>), ProfileError> {
+        let (chosen, replaced) = within_catalogue(self.selection, self.requirements, choice, warnings)?;
+        let Err(rejection) = self.limit.admits(&chosen.profile) else { return Ok((chosen, replaced)) };
+        let is_full = class(&chosen.profile) == SandboxModeLimit::DangerFullAccess;
+        if self.approval == ApprovalPolicy::Never && is_full {
+            return Err(ProfileError::NeverReadOnly(Box::new(rejection)));
+        }
+        if !choice.is_default() {
+            let required = format!("{}` instead of `{}", SandboxMode::ReadOnly, escape_short(choice.name()));
+            warnings.push(disallowed("permission_profile", &required, &rejection));
+        }
+        // A fallback takes away, too: what the chosen profile does not let read stays so.
+        let read_only = self.selection.resolve(BuiltIn::ReadOnly.name(), None)?;
+        let network = read_only.network.clone();
+        let chosen = ResolvedProfile { network, ..narrowed(self.selection.request, read_only, &chosen) };
+        let source = self.limit.modes().map(|modes| modes.source.clone()).unwrap_or_default();
+        Ok((chosen, Some(source)))
+    }
 }
 
 /// All profiles by name: those of the configuration and the managed ones, which nobody may redefine.

@@ -156,7 +156,9 @@ fn folder_behind(link: &Path) -> io::Result<Option<PathBuf>> {
     match std::fs::canonicalize(link) {
         Ok(path) => Ok(path.is_dir().then_some(path)),
         Err(error) => match Errno::from_io_error(&error) {
-            Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Some(errno) if leads_nowhere_for_us(errno) || matches!(errno, Errno::NOENT | Errno::NOTDIR) => {
+                Ok(None)
+            }
             Some(_) | None => Err(error),
         },
     }
@@ -167,8 +169,14 @@ fn folder_behind(link: &Path) -> io::Result<Option<PathBuf>> {
 fn leads_nowhere(link: &Path, base: &AbsolutePath) -> bool {
     match std::fs::canonicalize(link) {
         Ok(target) => leads_above(&target, base),
-        Err(error) => Errno::from_io_error(&error) == Some(Errno::LOOP),
+        Err(error) => Errno::from_io_error(&error).is_some_and(leads_nowhere_for_us),
     }
+}
+
+/// Whether a symlink that cannot be followed for this reason cannot be followed by the command either, which has our
+/// rights at most.
+fn leads_nowhere_for_us(errno: Errno) -> bool {
+    matches!(errno, Errno::LOOP | Errno::ACCESS | Errno::PERM | Errno::NAMETOOLONG)
 }
 
 /// Whether a folder holds the one in which the search began, or is made anew for each run.
@@ -267,5 +275,18 @@ mod tests {
             assert_eq!(names(&base, &pattern, Searcher::Administrator), *required, "{text}");
             assert_eq!(names(&base, &pattern, Searcher::Profile { max_depth: None }), *own, "{text}");
         }
+    }
+
+    #[test]
+    fn a_planted_symlink_that_cannot_be_followed_stops_no_search() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.pem"), "").unwrap();
+        let too_long = "x".repeat(300);
+        for name in ["innocent", "b.pem"] {
+            std::os::unix::fs::symlink(&too_long, dir.path().join(name)).unwrap();
+        }
+        let base = AbsolutePath::parse(dir.path()).unwrap();
+        let pattern = GlobPattern::parse_under(&base, "**/*.pem").unwrap();
+        assert_eq!(names(&base, &pattern, Searcher::Administrator), ["a.pem"]);
     }
 }
