@@ -45,7 +45,7 @@ pub struct ConfigSources {
 /// The settings that matter here, with their origins. The default is that of no configuration at all.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// When a person is asked, if a layer says; see [`crate::select::session_approval_policy`].
+    /// When a person is asked, if a layer says; see [`crate::EffectivePolicy`].
     pub approval_policy: Option<ApprovalPolicy>,
     /// Who answers; the person unless a layer says otherwise.
     pub approvals_reviewer: Option<ApprovalsReviewer>,

@@ -1,11 +1,16 @@
-//! What user, project and admin declared about commands, as types.
+//! What user, project and admin declared about commands, as one policy.
 //!
-//! Configuration files and command-line settings go in, a [`ResolvedProfile`] and the environment policy come out.
-//! The launchers enforce them; nothing here runs anything.
+//! Layers of configuration, an administrator's requirements, rule files and command-line settings go in, an
+//! [`EffectivePolicy`] comes out: a profile, the environment, when to ask, each value with who decided it. The
+//! launchers enforce it; nothing here runs anything.
 //!
 //! # Invariants
-//! - Deciding is pure. Files are read in one place (`config_file.rs`), the process environment nowhere: what
+//! - Deciding is pure. Files are read by [`effective::load`] and what it calls (`config_file`, [`admin`],
+//!   [`requirements::load`], [`rules`]), the process environment nowhere (but for tests, in debug builds): what
 //!   depends on the run (working directory, home directory, variables) comes in as arguments.
+//! - Requirements only take away (I3). They are no layer: they are applied last, and what they put in the place of a
+//!   person's choice permits no more than that choice did.
+//! - A file of the administrator is believed or stops the start; none is skipped ([`admin`]).
 //! - A repository only narrows (I10): of its configuration nothing is merged that permits more than the layers
 //!   below it, and no path that it chose becomes a grant (`narrowing.rs`, `narrow_rows.rs`).
 //! - Text is parsed once into types that cannot hold a bad value: [`AbsolutePath`] has no `..`, a
@@ -19,9 +24,11 @@
 //!   the working directory and what a repository's profile takes away there (`project.rs`).
 //!
 //! # Map
-//! - Values: [`path`], [`subpath`], [`glob`], [`wildcard`], [`display`]
+//! - Values: [`path`], [`subpath`], [`glob`], [`wildcard`], [`approval`], [`web_search`], [`mcp`], [`display`]
 //! - Profiles: [`entry`], [`profile`], `profile_json`, [`precedence`], [`workspace_write`], [`legacy`]
 //! - Per command: [`additional`], `intersect`, [`environment`], [`state`], [`file_uri`]
+//! - What holds: [`effective`]; limits on a value, [`constrained`]
+//! - From an administrator: [`admin`], [`requirements`]; rule files of all layers, [`rules`]
 //! - From layers to configuration: [`config`], `loading`, [`project`], [`narrowing`], [`narrow_profile`], `narrow_rows`,
 //!   [`mod@narrow_network`]
 //! - Configuration: [`config_file`], [`config_error`], [`layers`], [`overrides`], [`keys`],
