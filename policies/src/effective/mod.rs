@@ -74,11 +74,12 @@ impl EffectivePolicy {
         request: &SessionRequest,
     ) -> Result<Self, ProfileError> {
         let without_repository = config.without_repository.take();
-        let policy = Self::of(config, requirements.clone(), request)?;
-        match without_repository {
-            None => Ok(policy),
-            Some(config) => Ok(policy.within(Self::of(*config, requirements, request)?, request)),
-        }
+        let policy = Self::of(config, &requirements, request)?;
+        let policy = match without_repository {
+            None => policy,
+            Some(config) => policy.within(Self::of(*config, &requirements, request)?, request),
+        };
+        Ok(Self { requirements, ..policy })
     }
 
     /// What permits no more than either. A repository that asks for less than its person could come by more than
@@ -111,19 +112,19 @@ impl EffectivePolicy {
         }
     }
 
-    /// As [`Self::resolve`], for a configuration as it is.
+    /// As [`Self::resolve`], for a configuration as it is. The requirements are for the caller to put in.
     fn of(
         config: Config,
-        requirements: Requirements,
+        requirements: &Requirements,
         request: &SessionRequest,
     ) -> Result<Self, ProfileError> {
         let mut warnings = requirements.warnings.clone();
         warnings.extend(config.warnings.iter().cloned());
-        let approval_policy = approval_policy(&config, &requirements, &mut warnings);
-        let approvals_reviewer = approvals_reviewer(&config, &requirements, &mut warnings);
+        let approval_policy = approval_policy(&config, requirements, &mut warnings);
+        let approvals_reviewer = approvals_reviewer(&config, requirements, &mut warnings);
         let profile = profile::effective_profile(
             &config,
-            &requirements,
+            requirements,
             request,
             *approval_policy.get(),
             &mut warnings,
@@ -145,11 +146,11 @@ impl EffectivePolicy {
             approvals_reviewer,
             profile,
             web_search,
-            allow_login_shell: allow_login_shell(&config, &requirements),
-            features: features(&config, &requirements),
-            mcp_servers: servers::judge(&config.mcp_servers, &requirements),
+            allow_login_shell: allow_login_shell(&config, requirements),
+            features: features(&config, requirements),
+            mcp_servers: servers::judge(&config.mcp_servers, requirements),
             config,
-            requirements,
+            requirements: Requirements::default(),
             warnings,
         })
     }
