@@ -210,13 +210,17 @@ fn lock(parent: &OwnedFd, name: &OsStr) -> io::Result<Option<(OwnedFd, Identity)
     }
 }
 
-/// Whether an existing directory may be a placeholder: of a run that goes on, or left by one that was cut
-/// off. A plan then has [`hold`] take a lock on it.
+/// Whether a directory that was there a moment ago may be a placeholder: of a run that goes on, or left by one
+/// that was cut off. A plan then has [`hold`] take a lock on it. One that has vanished meanwhile was that of a run
+/// that ended; without holding the name there would be nothing left to mount on.
 pub(crate) fn may_be_one(path: &AbsolutePath) -> bool {
-    rustix::fs::lstat(path.as_path()).is_ok_and(|stat| {
-        FileType::from_raw_mode(stat.st_mode) == FileType::Directory
-            && (stat.st_mode & STICKY != 0 || stat.st_mtime == MARK_SECONDS)
-    })
+    match rustix::fs::lstat(path.as_path()) {
+        Ok(stat) => {
+            FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+                && (stat.st_mode & STICKY != 0 || stat.st_mtime == MARK_SECONDS)
+        }
+        Err(errno) => errno == Errno::NOENT,
+    }
 }
 
 /// Whether it certainly is one, and unused.
@@ -369,6 +373,20 @@ mod tests {
         drop(first);
         second.release();
         assert!(!path.as_path().exists());
+    }
+
+    #[test]
+    fn one_that_vanishes_while_a_plan_is_made_counts_as_one() {
+        let (dir, path) = name();
+        let real = AbsolutePath::parse(dir.path()).unwrap();
+        assert!(!may_be_one(&real), "a directory of the user");
+        let placeholder = held(&path);
+        assert!(may_be_one(&path));
+        placeholder.release();
+        assert!(may_be_one(&path), "it was there when the plan looked");
+        let again = held(&path);
+        assert!(again.is_made_here());
+        again.release();
     }
 
     #[test]
