@@ -30,6 +30,8 @@ tests::on_every_backend_and_user!(
     a_flag_does_not_widen_a_profile_of_the_catalogue,
     a_fallback_keeps_what_the_person_hides,
     what_the_person_hides_behind_a_link_stays_hidden_beside_a_catalogue,
+    a_session_s_profile_holds_in_the_session_s_folder,
+    a_managed_profile_that_needs_the_proxy_is_refused,
     a_named_profile_is_bound_only_when_asked_for,
     a_managed_profile_is_enforced,
     the_legacy_file_is_enforced,
@@ -423,6 +425,37 @@ fn what_the_person_hides_behind_a_link_stays_hidden_beside_a_catalogue(
         system.requires("")?;
     }
     Ok(())
+}
+
+/// What an administrator denies in the workspace is denied where the session works, not where we are called.
+fn a_session_s_profile_holds_in_the_session_s_folder(backend: Backend, place: &mut Place) -> Result<()> {
+    let _here = put(place, "other.txt", "")?;
+    let secret = put(place, "session/x.env", SECRET)?;
+    let open = put(place, "session/x.txt", SECRET)?;
+    let folder = place.out().join("session").display().to_string();
+    let json =
+        format!("{{\"permissionProfile\":{{\"type\":\"disabled\"}},\"sandboxCwd\":\"file://{folder}\"}}");
+    let flags = &["--sandbox-state-json", &json][..];
+    let system = SystemFolder::new()?;
+    let _path = system.requires(
+        "default_permissions = \"corp\"\n[allowed_permission_profiles]\ncorp = true\n[permissions.corp.filesystem]\n\":root\" = \"read\"\n[permissions.corp.filesystem.\":workspace_roots\"]\n\"*.env\" = \"deny\"\n",
+    )?;
+    hidden(&run(place, &system, backend, flags, &format!("cat {secret}"))?)?;
+    read(run(place, &system, backend, flags, &format!("cat {open}"))?)
+}
+
+fn a_managed_profile_that_needs_the_proxy_is_refused(backend: Backend, place: &mut Place) -> Result<()> {
+    let system = SystemFolder::new()?;
+    let profile = |network: &str| {
+        format!(
+            "default_permissions = \"corp\"\n[allowed_permission_profiles]\ncorp = true\n[permissions.corp]\nextends = \":read-only\"\n[permissions.corp.network]\n{network}\n"
+        )
+    };
+    let _path = system.requires(&profile("enabled = true"))?;
+    let _ran = run(place, &system, backend, &[], "true")?.success()?;
+    let _path = system.requires(&profile("enabled = true\ndomains = { \"a.test\" = \"allow\" }"))?;
+    let finished = run(place, &system, backend, &[], ": > marker")?;
+    refused(place, &finished, &[126], &["domains", "corp", "requirements.toml"])
 }
 
 fn a_named_profile_is_bound_only_when_asked_for(backend: Backend, place: &mut Place) -> Result<()> {
