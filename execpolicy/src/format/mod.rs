@@ -2,7 +2,10 @@
 //!
 //! Loading what is printed gives what was printed, but for the places it came from.
 
+mod amendments;
 mod calls;
+
+pub use amendments::{AmendmentLine, amendment_lines};
 
 use crate::display::{is_hidden, visible_up_to};
 use crate::rule::{HostExecutable, NetworkRule, PatternToken, PrefixRule, Protocol, RuleSet, Spelling};
