@@ -33,7 +33,7 @@
 //!   [`mod@narrow_network`]
 //! - Configuration: [`config_file`], [`config_error`], [`layers`], [`overrides`], [`keys`],
 //!   [`location`], [`expand`], `hidden`, `settings`, `reader`, `source_text`, `toml_text`, `toml_json`, [`mod@config_schema`],
-//!   `schema_document`
+//!   [`schema_document`]
 //! - From definition to profile: [`definition`], [`network`], [`builtin`], [`mode`], `target`, `lineage`,
 //!   [`mod@resolve`], [`resolve_error`],
 //!   [`select`]
@@ -82,7 +82,7 @@ pub mod requirements;
 pub mod resolve;
 pub mod resolve_error;
 pub mod rules;
-mod schema_document;
+pub mod schema_document;
 pub mod select;
 mod settings;
 mod source_text;

@@ -1,4 +1,5 @@
-//! JSON Schema documents out of types, in the form that editors of TOML take.
+//! JSON Schema documents out of types, in the form that editors of TOML take, and that fits JSON in which what is absent
+//! is left out.
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
@@ -6,7 +7,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value as Json;
 
 /// The schema of a file, draft 2020-12. It has no `$id`, so that it means the same wherever it is put.
-pub(crate) fn document<T: JsonSchema>() -> Json {
+pub fn document<T: JsonSchema>() -> Json {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(for_toml));
     sorted(settings.into_generator().into_root_schema_for::<T>().to_value())
 }

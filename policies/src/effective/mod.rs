@@ -11,6 +11,7 @@ pub mod explain;
 pub mod load;
 mod profile;
 mod profile_limit;
+mod proxied_network;
 mod report;
 mod servers;
 mod setting;
@@ -32,6 +33,7 @@ use crate::web_search::WebSearchMode;
 
 pub use profile::{EffectiveProfile, ProfileError};
 pub use profile_limit::{DeniedGrant, ProfileLimit, class};
+pub use proxied_network::ProxyMissing;
 pub use report::Report;
 pub use servers::EffectiveServer;
 pub use setting::{Configured, Setting, ValueOrigin};

@@ -1,16 +1,16 @@
 //! Writing an accepted amendment into the user's rule file.
 //!
 //! The file is shared with every other session and with other programs that write the same format, so it is
-//! never replaced: it is appended to, under an exclusive flock(2), in a single write(2), and the data is on
-//! the disk before anybody is told so. Whoever waits for the lock reads the file again when he has it.
+//! appended to and not replaced: under the locks of `locked.rs`, in a single write(2), and the data is on the disk
+//! before anybody is told so. Whoever waits for a lock reads the file again when he has it.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use super::MAX_FILE;
+use super::locked::{self, Locked, OpenError};
 use crate::display::escape;
 use execpolicy::amendment::Accepted;
 
@@ -18,8 +18,6 @@ use execpolicy::amendment::Accepted;
 pub const RULES_FOLDER: &str = "rules";
 /// The file that accepted amendments are written to.
 pub const AMENDMENTS_FILE: &str = "default.rules";
-/// How long somebody else may hold the lock. Writers need it for milliseconds.
-const LOCK_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What became of an amendment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -80,6 +78,12 @@ pub enum AppendError {
         /// Why.
         source: io::Error,
     },
+    /// It would not be read as the rule that it is meant to be, and with it no rule of the file.
+    #[error("refused to write a rule that would not be read: {why}")]
+    Unreadable {
+        /// Why, on one line.
+        why: String,
+    },
     /// There is no room left for rules that would be read.
     #[error("the rule file `{}` is full: rule files of more than {MAX_FILE} bytes are not read", escape(.path))]
     Full {
@@ -98,6 +102,7 @@ impl AppendError {
             Self::Unsynced { .. } => {
                 "check the disk; the rule holds until the machine is restarted, at least"
             }
+            Self::Unreadable { .. } => "add the rule by hand, in other words",
             Self::Full { .. } => {
                 "remove rules that are covered by others: `codex execpolicy lint` names them"
             }
@@ -117,15 +122,45 @@ impl AppendError {
 /// # Errors
 /// [`AppendError`]; nothing is half written.
 pub fn append(config_home: &Path, accepted: &Accepted) -> Result<Appended, AppendError> {
+    append_rule(config_home, &accepted.line())
+}
+
+/// Writes the rule for a host that a person was asked about, as [`append`] does: a line as
+/// [`execpolicy::format::network_amendment_line`] makes it.
+///
+/// # Errors
+/// [`AppendError`]; nothing is half written.
+pub fn append_host_rule(config_home: &Path, line: &str) -> Result<Appended, AppendError> {
+    append_rule(config_home, line)
+}
+
+fn append_rule(config_home: &Path, line: &str) -> Result<Appended, AppendError> {
+    check(line)?;
     let folder = config_home.join(RULES_FOLDER);
     make_folder(&folder)?;
     let path = folder.join(AMENDMENTS_FILE);
-    let mut file = open_locked(&path)?;
-    let result = append_line(&mut file, &path, &accepted.line())?;
+    let mut locked = open_locked(&path)?;
+    let result = append_line(&mut locked, &path, line)?;
     // A file that was just made is only there for good when its folder says so. fsync(2)
     match (sync_folder(&folder), result) {
         (Err(source), Appended::Written { line }) => Err(AppendError::Unsynced { path, line, source }),
         (Ok(()) | Err(_), result) => Ok(result),
+    }
+}
+
+/// Whether it is one line and one rule. A file in which one line is wrong is not used at all.
+fn check(line: &str) -> Result<(), AppendError> {
+    let unreadable = |why: String| AppendError::Unreadable { why: escape(why) };
+    if line.trim_end_matches('\n').contains(['\n', '\r']) {
+        return Err(unreadable("it is more than one line".to_owned()));
+    }
+    let limits = execpolicy::Limits::default();
+    let read =
+        execpolicy::rules_file::load_data(AMENDMENTS_FILE, line, &execpolicy::Policy::default(), &limits);
+    let rules = read.map_err(|error| unreadable(error.to_string()))?;
+    match rules.map(|rules| rules.prefix.len().saturating_add(rules.network.len())) {
+        Some(1) => Ok(()),
+        Some(_) | None => Err(unreadable("it is not one rule".to_owned())),
     }
 }
 
@@ -139,7 +174,7 @@ fn make_folder(folder: &Path) -> Result<(), AppendError> {
 
 /// A folder that may be entered and written but not read cannot be opened, nor synced: the file itself is on
 /// the disk by then.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder) {
         Ok(folder) => folder.sync_all(),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
@@ -147,80 +182,19 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens the file and holds its lock. Starts over when the name means another file by then: an editor that
-/// saves by renaming leaves the locked one nameless.
-fn open_locked(path: &Path) -> Result<File, AppendError> {
-    let started = Instant::now();
-    loop {
-        let file = open(path)?;
-        lock_until(&file, started.checked_add(LOCK_DEADLINE)).map_err(|error| match error {
-            TryLockError::WouldBlock => AppendError::Locked { path: path.to_owned() },
-            TryLockError::Error(source) => failed(path, "lock")(source),
-        })?;
-        let held = file.metadata().map_err(failed(path, "look at"))?;
-        match std::fs::symlink_metadata(path) {
-            Ok(named) if (named.dev(), named.ino()) == (held.dev(), held.ino()) => return Ok(file),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(failed(path, "look at")(source)),
-        }
-        if started.elapsed() > LOCK_DEADLINE {
-            return Err(AppendError::Locked { path: path.to_owned() });
-        }
-    }
-}
-
-fn open(path: &Path) -> Result<File, AppendError> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let opened = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(0o666) // The user's umask decides.
-        .custom_flags(i32::from_ne_bytes(flags.bits().to_ne_bytes()))
-        .open(path);
-    let file = match opened {
-        Ok(file) => file,
-        Err(source) if is_irregular(path) => {
-            drop(source);
-            return Err(AppendError::NotRegular { path: path.to_owned() });
-        }
-        Err(source) => return Err(failed(path, "open")(source)),
-    };
-    match file.metadata().map_err(failed(path, "look at"))?.is_file() {
-        true => Ok(file),
-        false => Err(AppendError::NotRegular { path: path.to_owned() }),
-    }
-}
-
-fn is_irregular(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok_and(|metadata| {
-        let kind = metadata.file_type();
-        kind.is_symlink() || kind.is_dir() || kind.is_fifo() || kind.is_socket()
+fn open_locked(path: &Path) -> Result<Locked, AppendError> {
+    let mut options = OpenOptions::new();
+    // The user's umask decides.
+    options.read(true).append(true).create(true).mode(0o666);
+    locked::open(path, &mut options).map_err(|error| match error {
+        OpenError::NotRegular => AppendError::NotRegular { path: path.to_owned() },
+        OpenError::Locked => AppendError::Locked { path: path.to_owned() },
+        OpenError::Failed { action, source } => failed(path, action)(source),
     })
 }
 
-/// Takes the exclusive lock of a rule file, and gives up after a few seconds: writers need it for
-/// milliseconds.
-///
-/// # Errors
-/// [`TryLockError::WouldBlock`] if somebody else holds it all the time.
-pub fn lock(file: &File) -> Result<(), TryLockError> {
-    lock_until(file, Instant::now().checked_add(LOCK_DEADLINE))
-}
-
-fn lock_until(file: &File, deadline: Option<Instant>) -> Result<(), TryLockError> {
-    loop {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            done => return done,
-        }
-    }
-}
-
-fn append_line(file: &mut File, path: &Path, line: &str) -> Result<Appended, AppendError> {
+fn append_line(locked: &mut Locked, path: &Path, line: &str) -> Result<Appended, AppendError> {
+    let Locked { file, alone, .. } = locked;
     let length = file.metadata().map_err(failed(path, "look at"))?.len();
     let mut text = Vec::new();
     file.seek(SeekFrom::Start(0)).map_err(failed(path, "read"))?;
@@ -240,7 +214,12 @@ fn append_line(file: &mut File, path: &Path, line: &str) -> Result<Appended, App
     if length.saturating_add(addition.len() as u64) > MAX_FILE {
         return Err(AppendError::Full { path: path.to_owned() });
     }
-    if let Err(source) = write_through(file, &addition) {
+    if let Err((written, source)) = write_through(file, &addition) {
+        let size = file.metadata().map_err(failed(path, "restore"))?.len();
+        // What another program added meanwhile, which we could not keep out, is not cut off.
+        if !*alone && size != length.saturating_add(written) {
+            return Err(failed(path, "restore")(source));
+        }
         // A disk that is full takes the first bytes and not the rest: half a line would break every rule.
         file.set_len(length).and_then(|()| file.sync_all()).map_err(failed(path, "restore"))?;
         return Err(failed(path, "write")(source));
@@ -272,11 +251,15 @@ fn separator(text: &[u8]) -> &'static [u8] {
     }
 }
 
-/// One write(2): on a local file system others see all of it or nothing.
-fn write_through(file: &mut File, addition: &[u8]) -> io::Result<()> {
-    match file.write(addition)? {
-        all if all == addition.len() => file.sync_all(),
-        _ => Err(io::ErrorKind::StorageFull.into()),
+/// One write(2): on a local file system others see all of it or nothing. A failure says how much is in the file.
+fn write_through(file: &mut File, addition: &[u8]) -> Result<(), (u64, io::Error)> {
+    let all = addition.len();
+    let written = file.write(addition).map_err(|source| (0, source))?;
+    let failed = |source| (u64::try_from(written).unwrap_or(u64::MAX), source);
+    if written == all {
+        file.sync_all().map_err(failed)
+    } else {
+        Err(failed(io::ErrorKind::StorageFull.into()))
     }
 }
 
@@ -287,8 +270,9 @@ fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Append
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
     use std::sync::Barrier;
+    use std::time::Duration;
 
     use execpolicy::{ApprovalPolicy, Context, Policy, Request, Sandboxing, WritableRoots};
 
@@ -324,6 +308,25 @@ mod tests {
         assert_eq!(append(home.path(), &accepted(&["touch", "a"])).unwrap(), Appended::Present { line: 1 });
         assert_eq!(append(home.path(), &accepted(&["touch", "b"])).unwrap(), Appended::Written { line: 2 });
         assert_eq!(text(&home), format!("{LINE}{}", LINE.replace("\"a\"", "\"b\"")));
+    }
+
+    #[test]
+    fn what_would_not_be_read_is_not_written() {
+        let home = home();
+        append_host_rule(home.path(), "network_rule(host=\"a\", protocol=\"https\", decision=\"deny\")\n")
+            .unwrap();
+        let before = text(&home);
+        for line in [
+            "network_rule(host=\"a b\", protocol=\"https\", decision=\"deny\")\n",
+            "network_rule(host=\"a\", protocol=\"https\", decision=\"deny\")\nx\n",
+            "network_rule(host=\"a\"",
+            "x = 1\n",
+            "\n",
+        ] {
+            let refused = append_host_rule(home.path(), line);
+            assert!(matches!(refused, Err(AppendError::Unreadable { .. })), "{line}: {refused:?}");
+        }
+        assert_eq!(text(&home), before);
     }
 
     #[test]
@@ -435,6 +438,34 @@ mod tests {
                 assert!(text.contains(&format!("\"{writer}-{number}\"")), "{writer}-{number} is lost");
             }
         }
+    }
+
+    /// What a command in a sandbox can do that reads the file.
+    #[test]
+    fn a_reader_that_holds_a_lock_stops_nobody() {
+        let home = home();
+        append(home.path(), &accepted(&["touch", "a"])).unwrap();
+        let held = File::open(home.path().join("rules/default.rules")).unwrap();
+        held.lock_shared().unwrap();
+        assert_eq!(append(home.path(), &accepted(&["touch", "b"])).unwrap(), Appended::Written { line: 2 });
+        let rules = super::super::accepted_rules(home.path()).unwrap();
+        super::super::remove(home.path(), &rules[0]).unwrap();
+        assert_eq!(text(&home), LINE.replace("\"a\"", "\"b\""));
+    }
+
+    #[test]
+    fn the_lock_is_for_writers_only() {
+        let home = home();
+        append(home.path(), &accepted(&["touch", "a"])).unwrap();
+        let path = home.path().join("rules/.lock");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o200);
+        // Also a lock is nothing that leads elsewhere.
+        std::fs::remove_file(&path).unwrap();
+        let target = home.path().join("elsewhere");
+        symlink(&target, &path).unwrap();
+        let error = append(home.path(), &accepted(&["touch", "b"])).unwrap_err();
+        assert!(matches!(error, AppendError::File { action: "lock", .. }), "{error}");
+        assert!(!target.exists());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Rule files on the disk: reading them, and adding what a person accepted.
+//! Rule files on the disk: reading them, adding what a person accepted, and taking that back.
 
 mod append;
 mod budget;
@@ -7,14 +7,18 @@ mod file;
 mod folder;
 mod input;
 mod layers;
+mod locked;
+mod remove;
 mod report;
 
-pub use append::{AMENDMENTS_FILE, AppendError, Appended, RULES_FOLDER, append, lock};
+pub use append::{AMENDMENTS_FILE, AppendError, Appended, RULES_FOLDER, append, append_host_rule};
 pub use contain::{ContainError, take_over};
 pub use file::{RulesError, load_rule_file};
 pub use folder::{MAX_FILES, RuleFolderError};
 pub use input::{Input, NotUtf8, text_of};
 pub use layers::{LayeredRules, RuleFiles, RuleFolder, RuleLayer, load_rule_layers};
+pub use locked::lock;
+pub use remove::{AcceptedRule, RemoveError, accepted_rules, remove};
 pub use report::{LayeredRulesError, RuleFileReport, RuleFileState, TextRange};
 
 /// No larger rule file is read, in bytes: `execpolicy::Limits::default().file_bytes`.
