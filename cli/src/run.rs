@@ -94,6 +94,7 @@ fn prepare(arguments: &SandboxArguments, caller: &Caller, format: Format) -> Res
     let plan = Plan::resolve(PlanRequest {
         profile: &profile,
         cwd: &cwd,
+        workspace: &cwd,
         environment,
         tmpdir: caller.variable("TMPDIR").map(OsString::as_os_str),
         config_home: caller.config_home().as_ref(),

@@ -24,6 +24,19 @@ pub enum LaunchError {
         /// The system's error.
         source: io::Error,
     },
+    /// The file at the program's path was replaced, written or had its mode or owner changed after it was looked up
+    /// (I4).
+    #[error("refused `{path}`: the file is not the one that was approved any more")]
+    ProgramChanged {
+        /// The program.
+        path: AbsolutePath,
+    },
+    /// The working directory is not the one that was permitted.
+    #[error("`{path}` leads to another folder than the one that was approved")]
+    DirectoryChanged {
+        /// Its name.
+        path: AbsolutePath,
+    },
     /// A missing protected name cannot be held.
     #[error("cannot keep the missing `{path}` from being created")]
     Placeholder {
@@ -85,6 +98,7 @@ impl std::fmt::Display for Setup {
             | Stage::Verification
             | Stage::Restriction
             | Stage::Terminal
+            | Stage::Program
             | Stage::Exec
             | Stage::Bwrap
             | Stage::Internal => write!(f, "cannot {doing}")?,
@@ -106,6 +120,8 @@ impl LaunchError {
             Self::Setup(_)
             | Self::Unconfined
             | Self::Confined
+            | Self::ProgramChanged { .. }
+            | Self::DirectoryChanged { .. }
             | Self::Placeholder { .. }
             | Self::Failed { .. }
             | Self::Slow { .. }
@@ -113,6 +129,11 @@ impl LaunchError {
             | Self::Protocol(_)
             | Self::Lost => None,
         }
+    }
+
+    /// Whether the inner stage found another version of the program than the permitted one.
+    pub(crate) fn is_about_the_version(&self) -> bool {
+        matches!(self, Self::Setup(Setup(SetupFailure { stage: Stage::Program, .. })))
     }
 
     /// Whether the kernel or something on the host refused the namespaces, so that the host is worth a look.
@@ -138,6 +159,7 @@ impl LaunchError {
                 "the program's interpreter (its `#!` line) or loader is missing or outside what the profile makes readable"
                     .to_owned(),
             ),
+            Self::ProgramChanged { .. } | Self::DirectoryChanged { .. } => Some("look at it again and run it once more".to_owned()),
             Self::WayOut { .. } => Some("redirect a file or a pipe instead".to_owned()),
             Self::Setup(Setup(SetupFailure { stage: Stage::Verification, .. })) => {
                 Some("something changed the workspace meanwhile; run it again".to_owned())

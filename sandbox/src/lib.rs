@@ -2,11 +2,15 @@
 //!
 //! A [`Plan`] resolves a permission profile, a working directory and an environment against the real file
 //! system. A [`Permit`] binds it to one program and its arguments. [`Helper::launch`] takes a permit and
-//! a [`Backend`], and the kernel enforces the plan from there.
+//! a [`Backend`], and the kernel enforces the plan from there. [`foreground`] runs it for somebody at a terminal,
+//! [`captured`] for a program that wants the output. What a run could touch is said by [`Boundaries`], and why it failed
+//! by [`denial`].
 //!
 //! Invariants of this crate (the numbers are those of ARCHITECTURE.md):
 //! * I1: a backend that cannot enforce a whole plan refuses; nothing runs unconfined instead.
-//! * I4: what was looked up and permitted is what is executed; no string is parsed again.
+//! * I4: what was looked up and permitted is what is executed, in the version that was permitted; no string is parsed
+//!   again.
+//! * I5: what a run writes is hostile text: it is bounded, and never decides.
 //! * I7: every path is resolved once, and the finished mounts are compared with what was resolved.
 //! * I8: no mount, placeholder, process or terminal mode outlives a run.
 //!
@@ -16,6 +20,7 @@
 #![deny(unsafe_code)]
 
 mod backend;
+pub mod denial;
 mod error;
 mod helper;
 mod landlock;
@@ -35,11 +40,13 @@ pub use backend::{Backend, BackendChoice, BackendError, choose};
 pub use error::{LaunchError, Setup};
 pub use helper::{Ended, take_over};
 pub use landlock::abi as landlock_abi;
-pub use paths::{Identity, Kind};
+pub use paths::{FileVersion, Identity, Kind, links_on};
 pub use permit::Permit;
 pub use plan::{
-    Action, GlobError, Note, Plan, PlanError, PlanRequest, Program, ProgramError, Root, Step, Why,
+    Action, Boundaries, GlobError, Judged, Note, Plan, PlanError, PlanRequest, Program, ProgramError, Root,
+    Step, Why,
 };
 pub use process::{Child, Helper, LaunchOptions, Stream, Streams, TerminalSize};
-pub use process::{foreground, unconfined};
+pub use process::{captured, foreground, unconfined};
 pub use seccomp::{Filter, FilterError, compile as compile_filter};
+pub use sys::lead_own_session;

@@ -30,6 +30,35 @@ impl Identity {
     }
 }
 
+/// Which version of which file: it is another one when the file was replaced, written to, or had its mode or owner
+/// changed. The time of the last change cannot be set by whoever may write the file. inode(7), `ctime`.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct FileVersion {
+    file: Identity,
+    size: i64,
+    changed_s: i64,
+    changed_ns: u64,
+}
+
+impl FileVersion {
+    pub(crate) fn of(stat: &Stat) -> Self {
+        Self {
+            file: Identity::of(stat),
+            size: stat.st_size,
+            changed_s: stat.st_ctime,
+            changed_ns: stat.st_ctime_nsec,
+        }
+    }
+
+    /// Of what `path` leads to now.
+    ///
+    /// # Errors
+    /// As stat(2).
+    pub fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self::of(&rustix::fs::stat(path)?))
+    }
+}
+
 /// What kind of object a path led to, as far as mounting cares.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Kind {
@@ -64,10 +93,10 @@ pub(crate) struct Found {
 pub(crate) enum Target {
     Found(Found),
     /// Nothing there. `first` is the first component that does not exist; all above it is resolved.
-    /// `is_last` says whether that is also the last component of the path.
+    /// `rest` is what the path names below it, as spelled; empty when `first` is the last component.
     Missing {
         first: AbsolutePath,
-        is_last: bool,
+        rest: PathBuf,
     },
 }
 
@@ -109,7 +138,10 @@ pub(crate) fn resolve(path: &Path) -> io::Result<Resolution> {
             Ok(stat) => stat,
             Err(rustix::io::Errno::NOENT) => {
                 return Ok(Resolution {
-                    target: Target::Missing { first: absolute(&candidate)?, is_last: rest.is_empty() },
+                    target: Target::Missing {
+                        first: absolute(&candidate)?,
+                        rest: rest.into_iter().collect(),
+                    },
                     links,
                 });
             }
@@ -138,6 +170,15 @@ pub(crate) fn resolve(path: &Path) -> io::Result<Resolution> {
         None => rustix::fs::lstat(&here)?,
     };
     Ok(Resolution { target: Target::Found(describe(absolute(&here)?, &stat)), links })
+}
+
+/// The symlinks that are crossed on the way to `path`, the last component included, each where it lies itself. What
+/// does not exist ends the way.
+///
+/// # Errors
+/// The system's error where a component cannot be examined.
+pub fn links_on(path: &Path) -> io::Result<Vec<AbsolutePath>> {
+    Ok(resolve(path)?.links.into_iter().map(|link| link.at).collect())
 }
 
 fn components(path: &Path) -> impl Iterator<Item = OsString> {
@@ -193,6 +234,14 @@ pub(crate) fn open_resolved(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat2(rustix::fs::CWD, path, flags, Mode::empty(), resolve)?)
 }
 
+/// Opens the directory that `path` leads to now, through symlinks, as a handle.
+///
+/// # Errors
+/// As open(2).
+pub(crate) fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
 /// The identity of what an open handle refers to.
 ///
 /// # Errors
@@ -234,7 +283,7 @@ mod tests {
         let resolved = resolve(&base.join("link/leaf")).unwrap();
         assert_eq!(
             resolved.target,
-            Target::Missing { first: absolute(&base.join("gone")).unwrap(), is_last: false }
+            Target::Missing { first: absolute(&base.join("gone")).unwrap(), rest: "deep/leaf".into() }
         );
     }
 

@@ -22,4 +22,10 @@ impl Permit {
     pub fn dangerously_vouch(plan: Plan, program: Program, argv: Vec<OsString>) -> Self {
         Self { plan, program, argv }
     }
+
+    /// Whether the run will be in a sandbox.
+    #[must_use]
+    pub fn is_confined(&self) -> bool {
+        self.plan.is_confined()
+    }
 }

@@ -200,6 +200,7 @@ fn rules(filter: Filter) -> Result<Rules, seccompiler::Error> {
     let mut rules: Rules = ALWAYS.iter().chain(ALWAYS_HERE).map(|(call, _)| (*call, Vec::new())).collect();
     no_user_namespaces(&mut rules)?;
     no_terminal_injection(&mut rules)?;
+    no_leases(&mut rules)?;
     match filter {
         Filter::NetworkOff => {
             rules.extend(NETWORK_OFF.iter().map(|(call, _)| (*call, Vec::new())));
@@ -225,6 +226,14 @@ fn no_terminal_injection(rules: &mut Rules) -> Result<(), seccompiler::Error> {
     let requests = [0x5412, 0x541C];
     let rows = requests.map(|request| all_of([condition(1, SeccompCmpOp::Eq, request)?]));
     rules.insert(libc::SYS_ioctl, rows.into_iter().collect::<Result<_, _>>()?);
+    Ok(())
+}
+
+/// A lease needs only an open file, also one that cannot be written: whoever wants to write to it then waits for the
+/// holder, or is refused. `F_SETLEASE` of fcntl(2) takes one; its other commands stay.
+fn no_leases(rules: &mut Rules) -> Result<(), seccompiler::Error> {
+    const F_SETLEASE: u64 = libc::F_SETLEASE as u64;
+    rules.insert(libc::SYS_fcntl, vec![all_of([condition(1, SeccompCmpOp::Eq, F_SETLEASE)?])?]);
     Ok(())
 }
 

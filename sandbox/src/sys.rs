@@ -185,7 +185,7 @@ pub(crate) fn start_in_foreground(command: &mut Command, terminal: RawFd) {
         // SAFETY: no arguments, cannot fail, async-signal-safe.
         let group = unsafe { libc::getpgrp() };
         // The new group is a background group until the call succeeds, and a background process that
-        // calls tcsetpgrp is stopped by SIGTTOU unless it blocks it; std has emptied the mask already.
+        // calls tcsetpgrp is stopped by SIGTTOU unless it blocks it; the guard has emptied the mask.
         let mut blocked = SigSet::empty();
         blocked.add(Signal::SIGTTOU);
         blocked.thread_block()?;
@@ -199,6 +199,49 @@ pub(crate) fn start_in_foreground(command: &mut Command, terminal: RawFd) {
     // SAFETY: the hook makes only the calls above and pthread_sigmask, on values of its own stack: no
     // allocation, no lock.
     unsafe { command.pre_exec(hook) };
+}
+
+/// Makes `command`'s child the leader of a session that `terminal` controls. setsid(2), ioctl_tty(2).
+pub(crate) fn start_session_at(command: &mut Command, terminal: OwnedFd) {
+    let hook = move || {
+        rustix::process::setsid()?;
+        rustix::process::ioctl_tiocsctty(&terminal)?;
+        Ok(())
+    };
+    // SAFETY: both are plain system calls on integers, which is async-signal-safe: no allocation, no lock. The
+    // descriptor is owned by the hook, so it is open when the child runs it.
+    unsafe { command.pre_exec(hook) };
+}
+
+/// Starts `command`'s child in this very directory, whatever its name leads to by then. fchdir(2).
+pub(crate) fn start_in(command: &mut Command, directory: OwnedFd) {
+    let hook = move || Ok(rustix::process::fchdir(&directory)?);
+    // SAFETY: one plain system call on an integer, which is async-signal-safe: no allocation, no lock. The descriptor is
+    // owned by the hook, so it is open when the child runs it.
+    unsafe { command.pre_exec(hook) };
+}
+
+/// Starts `command`'s child with no signal blocked: this thread may have blocked some for itself, and most programs
+/// never look at the mask that they were started with. sigprocmask(2).
+pub(crate) fn start_with_no_signal_blocked(command: &mut Command) {
+    let hook = || Ok(SigSet::empty().thread_set_mask()?);
+    // SAFETY: between fork and exec the hook makes only one pthread_sigmask call, on a set of its own stack: no
+    // allocation, no lock. It is on the list of async-signal-safe functions, signal-safety(7).
+    unsafe { command.pre_exec(hook) };
+}
+
+/// Lets `command`'s child lead a session and a process group of its own, without a terminal and with no signal blocked,
+/// whatever the thread that starts it blocks. setsid(2).
+///
+/// For programs of the operator's, such as a risk assessor, that a thread starts which leaves signals to others.
+pub fn lead_own_session(command: &mut Command) {
+    let hook = || {
+        rustix::process::setsid()?;
+        Ok(())
+    };
+    // SAFETY: a plain system call without arguments, which is async-signal-safe: no allocation, no lock.
+    unsafe { command.pre_exec(hook) };
+    start_with_no_signal_blocked(command);
 }
 
 /// Lets one descriptor survive the next exec.
@@ -242,6 +285,19 @@ pub(crate) fn landlock_abi() -> u32 {
     let version =
         unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, no_attributes, no_size, VERSION) };
     u32::try_from(version).unwrap_or(0)
+}
+
+/// Whether two descriptors share one open file: its position, its modes, and the order of what is written. kcmp(2),
+/// `KCMP_FILE`. False also where the kernel does not tell.
+pub(crate) fn is_same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    // KCMP_FILE of <linux/kcmp.h>.
+    const FILE: libc::c_long = 0;
+    let own = libc::c_long::from(rustix::process::getpid().as_raw_pid());
+    let numbers = [one, other].map(|descriptor| libc::c_long::from(descriptor.as_raw_fd()));
+    let [one, other] = numbers;
+    // SAFETY: integers only; both descriptors are borrowed, hence open, and are only compared.
+    let order = unsafe { libc::syscall(libc::SYS_kcmp, own, own, FILE, one, other) };
+    order == 0
 }
 
 /// Puts `by` in the place of the open descriptor `number`. dup3(2).

@@ -15,7 +15,7 @@ _NUMBERS = {
     "request_key": (249, 218), "setns": (308, 268), "swapon": (167, 224), "umount2": (166, 39),
     "unshare": (272, 97), "userfaultfd": (323, 282), "init_module": (175, 105), "reboot": (169, 142),
     "kexec_load": (246, 104), "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
-    "chroot": (161, 51), "sethostname": (170, 161), "settimeofday": (164, 170), "open_tree_attr": (467, 467),
+    "chroot": (161, 51), "fcntl": (72, 25), "sethostname": (170, 161), "settimeofday": (164, 170), "open_tree_attr": (467, 467),
 }
 
 

@@ -130,10 +130,13 @@ fn supervise(
 ) -> Result<(), SetupFailure> {
     match spec.outer {
         Outer::Namespaces(user) => {
+            // For the child, which cannot see us from its namespace.
+            let guard = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
+                .map_err(|error| SetupFailure::new(Stage::Internal, "name the guard", &error.into()))?;
             let pid = match sys::fork_into(Namespaces::of_a_run(spec.view.network)) {
                 Ok(Forked::Child) => {
                     drop(outside.take());
-                    super::inner::in_namespaces(spec, user, control)
+                    super::inner::in_namespaces(spec, user, control, &guard)
                 }
                 Ok(Forked::Parent(pid)) => pid,
                 Err(error) => {

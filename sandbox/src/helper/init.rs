@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 
 use nix::sys::signal::SigSet;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -15,6 +16,7 @@ use rustix::termios::{OptionalActions, OutputModes, Winsize};
 
 use super::spec::{CommandSpec, StreamSpec};
 use super::wire::{Channel, Ended, Order, Received, Report, SetupFailure, Stage};
+use crate::paths::FileVersion;
 use crate::sys;
 
 /// The started command.
@@ -67,8 +69,12 @@ pub(super) fn open_terminal(
 
 /// Executes the command's program in a process group of its own.
 ///
+/// The file is compared with the permitted version last, when nothing is left to do but to execute it: the workspace
+/// may belong to other runs as well, which go on meanwhile.
+///
 /// # Errors
-/// [`Stage::Exec`] with the system's error when the program cannot be executed.
+/// [`Stage::Exec`] with the system's error when the program cannot be executed, [`Stage::Program`] when it is not the
+/// permitted one.
 #[expect(clippy::disallowed_methods, reason = "a launcher")]
 pub(super) fn start(command: &CommandSpec, terminal: Option<OwnedFd>) -> Result<Command, SetupFailure> {
     let failed = |error: &io::Error| {
@@ -93,6 +99,11 @@ pub(super) fn start(command: &CommandSpec, terminal: Option<OwnedFd>) -> Result<
         None => {
             process.process_group(0);
         }
+    }
+    let present = FileVersion::at(Path::new(&command.program)).map_err(|error| failed(&error))?;
+    if present != command.version {
+        let doing = format!("execute `{}`", policies::display::escape(&command.program));
+        return Err(SetupFailure { stage: Stage::Program, doing, errno: 0 });
     }
     let child = process.spawn().map_err(|error| failed(&error))?;
     // Only now, because a child inherits the mask. `run` looks for one that has ended already.

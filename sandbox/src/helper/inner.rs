@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::ExitCode;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{DumpableBehavior, PidfdFlags, Signal};
 
 use super::lent::{self, Lent};
@@ -17,9 +18,11 @@ use crate::{landlock, paths, seccomp, sys};
 /// Continues in the child of the guard: builds the view itself.
 ///
 /// Never returns: the process ends with the run.
-pub(super) fn in_namespaces(spec: Spec, user: User, control: Channel) -> ! {
-    let ready =
-        die_with_parent().and_then(|()| namespaces::enter(&spec.view, user)).and_then(|()| new_session());
+pub(super) fn in_namespaces(spec: Spec, user: User, control: Channel, guard: &OwnedFd) -> ! {
+    let ready = die_with_parent()
+        .and_then(|()| refuse_to_be_orphaned(guard))
+        .and_then(|()| namespaces::enter(&spec.view, user))
+        .and_then(|()| new_session());
     finish(spec, control, ready)
 }
 
@@ -89,6 +92,19 @@ fn die_with_parent() -> Result<(), SetupFailure> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| {
         SetupFailure::new(Stage::Restriction, "tie the sandbox to its parent", &error.into())
     })
+}
+
+/// A guard that was killed before [`die_with_parent`] leaves a process that nothing would end. From another PID namespace
+/// getppid(2) says 0 for any parent, so it is asked by its descriptor, which is readable once it has ended. pidfd_open(2)
+fn refuse_to_be_orphaned(guard: &OwnedFd) -> Result<(), SetupFailure> {
+    let failed =
+        |error: io::Error| SetupFailure::new(Stage::Restriction, "make sure that the guard is alive", &error);
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    match rustix::event::poll(&mut [PollFd::new(guard, PollFlags::IN)], Some(&now)) {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(failed(io::Error::other("it was killed"))),
+        Err(error) => Err(failed(error.into())),
+    }
 }
 
 /// Away from the caller's terminal, so that nothing inside can type into it. setsid(2).

@@ -11,7 +11,7 @@ use policies::NetworkAccess;
 use rustix::fs::{MemfdFlags, SealFlags};
 use serde::{Deserialize, Serialize};
 
-use crate::paths::{Identity, Kind};
+use crate::paths::{FileVersion, Identity, Kind};
 use crate::plan::{Action, Root};
 use crate::seccomp::Filter;
 
@@ -84,6 +84,8 @@ pub(crate) enum ProcView {
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct CommandSpec {
     pub(crate) program: OsString,
+    /// The file that the program's path must still lead to (I4).
+    pub(crate) version: FileVersion,
     /// Including argument 0.
     pub(crate) argv: Vec<OsString>,
     pub(crate) environment: Vec<(OsString, OsString)>,

@@ -109,6 +109,8 @@ pub(crate) enum Stage {
     Restriction,
     /// The terminal.
     Terminal,
+    /// The file at the program's path is not the version that was permitted.
+    Program,
     /// Executing the program.
     Exec,
     /// bubblewrap ended before the command started; `doing` is what it said.

@@ -23,7 +23,7 @@ use super::metadata;
 use super::never_readable::{self, Grant, Place};
 use super::sockets;
 use super::why::Why;
-use super::{Note, PlanRequest, Symlink};
+use super::{Note, Places, PlanRequest, Symlink};
 use crate::mounts::{self, Risk};
 use crate::paths::{self, Found, Kind, Link, Target};
 use crate::placeholder;
@@ -47,12 +47,12 @@ pub(super) struct Built {
 /// Resolves `entries` and everything that they imply.
 pub(super) fn build(
     request: &PlanRequest<'_>,
-    cwd: &Found,
+    places: &Places,
     entries: &[Entry],
     glob_scan_max_depth: Option<NonZeroUsize>,
     network: NetworkAccess,
 ) -> Result<Built, PlanError> {
-    let mut builder = Builder::new(request, cwd);
+    let mut builder = Builder::new(request, places);
     for entry in entries {
         builder.add_entry(entry)?;
     }
@@ -63,6 +63,7 @@ pub(super) fn build(
     builder.cover_kernel_file_systems()?;
     builder.protect_metadata()?;
     builder.protect_own_files()?;
+    builder.hide_audit_log()?;
     if network == NetworkAccess::Enabled {
         builder.hide_control_sockets()?;
     }
@@ -80,9 +81,12 @@ struct Walked {
     links: Vec<Link>,
 }
 
+/// Where the log of decisions is in the configuration home.
+const AUDIT_FOLDER: &str = "audit";
+
 struct Builder<'a> {
     request: &'a PlanRequest<'a>,
-    cwd: &'a Found,
+    places: &'a Places,
     rows: BTreeMap<AbsolutePath, Row>,
     /// Paths that the profile itself grants for writing, missing ones included: the protection of
     /// metadata yields to them, and to nothing else.
@@ -95,10 +99,10 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(request: &'a PlanRequest<'a>, cwd: &'a Found) -> Self {
+    fn new(request: &'a PlanRequest<'a>, places: &'a Places) -> Self {
         Self {
             request,
-            cwd,
+            places,
             rows: BTreeMap::new(),
             opened: BTreeSet::new(),
             walked: Vec::new(),
@@ -129,7 +133,7 @@ impl<'a> Builder<'a> {
             SpecialPath::Root => vec![parse("/")?],
             SpecialPath::SlashTmp => vec![parse("/tmp")?],
             SpecialPath::Minimal => MINIMAL.iter().map(|path| parse(path)).collect::<Result<_, _>>()?,
-            SpecialPath::ProjectRoots => vec![self.cwd.path.clone()],
+            SpecialPath::ProjectRoots => vec![self.places.workspace.path.clone()],
             SpecialPath::Tmpdir => self.tmpdir().into_iter().collect(),
             SpecialPath::Unknown(name) => {
                 self.notes.push(Note::UnknownToken { token: name.clone() });
@@ -161,7 +165,10 @@ impl<'a> Builder<'a> {
             source,
         })?;
         // A grant below a missing name opens nothing, least of all that name.
-        let is_itself = !matches!(resolved.target, Target::Missing { is_last: false, .. });
+        let is_itself = match &resolved.target {
+            Target::Found(_) => true,
+            Target::Missing { rest, .. } => rest.as_os_str().is_empty(),
+        };
         if access == Access::Write && is_itself {
             self.opened.insert(resolved.path().clone());
         }
@@ -259,7 +266,7 @@ impl<'a> Builder<'a> {
     /// Denies what the administrator requires, for good: protections that are derived from the rows see it.
     fn hide_never_readable(&mut self) -> Result<Vec<Place>, PlanError> {
         let places = never_readable::resolve(self.request.never_readable)?;
-        never_readable::refuse_inside(&places, &self.cwd.path)?;
+        never_readable::refuse_inside(&places, &self.places.cwd.path)?;
         self.refuse_openings(&places)?;
         for place in &places {
             self.note_other_names(&place.found, Access::Deny);
@@ -365,8 +372,8 @@ impl<'a> Builder<'a> {
     /// repository's author could write (I6, I10).
     fn refuse_replaceable_links(&self) -> Result<(), PlanError> {
         let access = self.access();
-        let in_workspace =
-            |link: &Link| self.cwd.path.parent().is_some() && link.at.starts_with(&self.cwd.path);
+        let workspace = &self.places.workspace.path;
+        let in_workspace = |link: &Link| workspace.parent().is_some() && link.at.starts_with(workspace);
         for walked in &self.walked {
             let replaceable = |link: &&Link| {
                 let folder = link.at.parent();
@@ -506,6 +513,40 @@ impl<'a> Builder<'a> {
                 Target::Missing { first, .. } => self.missing.push((first, Access::Read, why)),
             }
         }
+        Ok(())
+    }
+
+    /// Hides the record of what was decided. Like [`Self::protect_own_files`], not from a profile that grants the whole
+    /// disk for writing, nor from one that names it.
+    fn hide_audit_log(&mut self) -> Result<(), PlanError> {
+        let Some(home) = self.request.config_home else { return Ok(()) };
+        let path = home.as_path().join(AUDIT_FOLDER);
+        let found = match paths::resolve(&path) {
+            Ok(paths::Resolution { target: Target::Found(found), .. }) if found.kind == Kind::Directory => {
+                found
+            }
+            // There is no log yet, or nobody could write it there.
+            Ok(paths::Resolution { target: Target::Found(_) | Target::Missing { .. }, .. }) => return Ok(()),
+            // What we cannot look at, the command cannot open.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(());
+            }
+            Err(source) => return Err(PlanError::Unresolvable { path, access: Access::Deny, source }),
+        };
+        let access = self.access();
+        let works_there = [&self.places.cwd.path, &self.places.workspace.path]
+            .into_iter()
+            .any(|place| place.as_path().starts_with(&found.path));
+        let shown = access.access(&found.path);
+        if works_there || self.rows.contains_key(&found.path) || !matches!(shown, Some(Access::Read)) {
+            return Ok(());
+        }
+        self.insert(found, Access::Deny, Why::AuditLog);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //!
 //! A plan decides nothing about *how*: every backend enforces the same list (I11).
 
+mod boundaries;
 mod build;
 mod devices;
 mod error;
@@ -26,6 +27,7 @@ use policies::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use boundaries::{Boundaries, Judged};
 pub use error::PlanError;
 pub use globs::GlobError;
 pub use layout::{Action, Root, Step};
@@ -44,6 +46,8 @@ pub struct PlanRequest<'a> {
     pub profile: &'a PermissionProfile,
     /// Where the command starts, as the caller spells it (the name is kept, its target is judged).
     pub cwd: &'a AbsolutePath,
+    /// What `:project_roots` stands for. Where a command starts is its own wish, and widens nothing (I6).
+    pub workspace: &'a AbsolutePath,
     /// The command's whole environment.
     pub environment: BTreeMap<OsString, OsString>,
     /// What `:tmpdir` stands for: the caller's `TMPDIR`.
@@ -110,6 +114,8 @@ pub(crate) struct Symlink {
 pub(crate) struct WorkingDirectory {
     /// The name that the command sees.
     pub(crate) logical: AbsolutePath,
+    /// Where this name led, through every symlink.
+    pub(crate) target: AbsolutePath,
     /// The object that this name must lead to; `None` when the profile hides the directory, and the
     /// command starts in `/`.
     pub(crate) identity: Option<Identity>,
@@ -164,7 +170,8 @@ impl Plan {
     /// # Errors
     /// [`PlanError`] when the profile cannot be enforced as written.
     pub fn resolve(request: PlanRequest<'_>) -> Result<Self, PlanError> {
-        let cwd = working_directory(request.cwd)?;
+        let places = Places::find(&request)?;
+        let cwd = &places.cwd;
         let mut notes = Vec::new();
         let everything = |access| {
             let path = EntryPath::Special { path: SpecialPath::Root, subpath: None };
@@ -173,7 +180,7 @@ impl Plan {
         let (entries, depth, network) = match request.profile {
             PermissionProfile::Disabled => {
                 never_readable::refuse_unlimited(request.never_readable)?;
-                return Ok(Self::unconfined(request, cwd.identity));
+                return Ok(Self::unconfined(request, cwd));
             }
             PermissionProfile::Managed { file_system, network } => match file_system {
                 FileSystemPolicy::Unrestricted => (everything(Access::Write), None, *network),
@@ -186,12 +193,12 @@ impl Plan {
                 (everything(Access::Read), None, NetworkAccess::Restricted)
             }
         };
-        refuse_root_as_workspace(&cwd, &entries)?;
-        let built = build::build(&request, &cwd, &entries, depth, network)?;
+        refuse_root_as_workspace(&places.workspace, &entries)?;
+        let built = build::build(&request, &places, &entries, depth, network)?;
         notes.extend(built.notes);
         let narrowed = built.layout.steps.iter().any(|step| !is_ours(&step.why));
         if built.layout.root == Root::HostWritable && network == NetworkAccess::Enabled && !narrowed {
-            return Ok(Self { notes, ..Self::unconfined(request, cwd.identity) });
+            return Ok(Self { notes, ..Self::unconfined(request, cwd) });
         }
         let visible = matches!(built.access.access(&cwd.path), Some(Access::Read | Access::Write));
         if !visible {
@@ -207,17 +214,25 @@ impl Plan {
                 network,
                 access: built.access,
             }),
-            cwd: WorkingDirectory { logical: request.cwd.clone(), identity: visible.then_some(cwd.identity) },
+            cwd: WorkingDirectory {
+                logical: request.cwd.clone(),
+                target: cwd.path.clone(),
+                identity: visible.then_some(cwd.identity),
+            },
             environment: request.environment,
             notes,
         })
     }
 
-    fn unconfined(request: PlanRequest<'_>, cwd: Identity) -> Self {
+    fn unconfined(request: PlanRequest<'_>, cwd: &Found) -> Self {
         Self {
             profile: request.profile.clone(),
             confinement: Confinement::Unconfined,
-            cwd: WorkingDirectory { logical: request.cwd.clone(), identity: Some(cwd) },
+            cwd: WorkingDirectory {
+                logical: request.cwd.clone(),
+                target: cwd.path.clone(),
+                identity: Some(cwd.identity),
+            },
             environment: request.environment,
             notes: Vec::new(),
         }
@@ -227,6 +242,18 @@ impl Plan {
     #[must_use]
     pub fn is_confined(&self) -> bool {
         matches!(self.confinement, Confinement::Confined(_))
+    }
+
+    /// Where the working directory led, through every symlink, when the plan was made.
+    #[must_use]
+    pub fn cwd_target(&self) -> &AbsolutePath {
+        &self.cwd.target
+    }
+
+    /// Which directory the run starts in; `None` when the profile hides it.
+    #[must_use]
+    pub fn cwd_identity(&self) -> Option<Identity> {
+        self.cwd.identity
     }
 
     /// The profile that this plan enforces.
@@ -242,9 +269,29 @@ impl Plan {
     }
 }
 
+/// The folders that a run belongs to.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// Where it starts.
+    pub(crate) cwd: Found,
+    /// Where the session works.
+    pub(crate) workspace: Found,
+}
+
+impl Places {
+    fn find(request: &PlanRequest<'_>) -> Result<Self, PlanError> {
+        let cwd = working_directory(request.cwd)?;
+        let workspace = match request.workspace == request.cwd {
+            true => cwd.clone(),
+            false => working_directory(request.workspace)?,
+        };
+        Ok(Self { cwd, workspace })
+    }
+}
+
 /// Whether a step is a protection that every run gets, and not the profile's wish.
 fn is_ours(why: &Why) -> bool {
-    matches!(why, Why::KernelInterface | Why::ControlSocket { .. }) || matches!(why, Why::Pin { .. })
+    matches!(why, Why::KernelInterface | Why::ControlSocket { .. } | Why::AuditLog | Why::Pin { .. })
 }
 
 fn working_directory(path: &AbsolutePath) -> Result<Found, PlanError> {
@@ -257,14 +304,15 @@ fn working_directory(path: &AbsolutePath) -> Result<Found, PlanError> {
 }
 
 /// A working directory is a request, not policy (I6): being in `/` must not make the disk writable.
-fn refuse_root_as_workspace(cwd: &Found, entries: &[Entry]) -> Result<(), PlanError> {
+fn refuse_root_as_workspace(workspace: &Found, entries: &[Entry]) -> Result<(), PlanError> {
     let writes = |wanted: &SpecialPath| {
         entries.iter().any(|entry| {
             entry.access == Access::Write
                 && matches!(&entry.path, EntryPath::Special { path, subpath: None } if path == wanted)
         })
     };
-    if cwd.path.parent().is_none() && writes(&SpecialPath::ProjectRoots) && !writes(&SpecialPath::Root) {
+    if workspace.path.parent().is_none() && writes(&SpecialPath::ProjectRoots) && !writes(&SpecialPath::Root)
+    {
         return Err(PlanError::RootAsWorkspace);
     }
     Ok(())

@@ -255,6 +255,7 @@ mod tests {
             Plan::resolve(PlanRequest {
                 profile,
                 cwd: &self.path(cwd),
+                workspace: &self.path(cwd),
                 environment: BTreeMap::new(),
                 tmpdir: Some(self.at("tmp").as_os_str()),
                 config_home: None,
@@ -438,6 +439,7 @@ mod tests {
         let plan = Plan::resolve(PlanRequest {
             profile: &profile,
             cwd: &disk.path("work"),
+            workspace: &disk.path("work"),
             environment: BTreeMap::new(),
             tmpdir: Some(OsStr::new("/nowhere")),
             config_home: Some(&home),

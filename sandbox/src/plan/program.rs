@@ -9,17 +9,63 @@ use policies::display::escape;
 use policies::{AbsolutePath, Access};
 
 use super::{Confinement, Plan};
-use crate::paths::{self, Kind, Target};
+use crate::error::LaunchError;
+use crate::paths::{self, FileVersion, Kind, Target};
 
-/// The file to execute: an absolute path, and proof that it was looked up in a plan's view.
+/// The file to execute: an absolute path, the version of the file that it led to, and proof that it was looked up
+/// in a plan's view.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Program(AbsolutePath);
+pub struct Program {
+    path: AbsolutePath,
+    target: AbsolutePath,
+    version: FileVersion,
+    links: Vec<AbsolutePath>,
+}
 
 impl Program {
     /// The path to execute. It may be a symlink: programs such as busybox look at the name they got.
     #[must_use]
     pub fn path(&self) -> &AbsolutePath {
-        &self.0
+        &self.path
+    }
+
+    /// Where the path led, through every symlink, when it was looked up.
+    #[must_use]
+    pub fn target(&self) -> &AbsolutePath {
+        &self.target
+    }
+
+    /// The file that it led to when it was looked up.
+    #[must_use]
+    pub fn version(&self) -> FileVersion {
+        self.version
+    }
+
+    /// The symlinks that were crossed on the way, each where it lies itself. Whoever can replace one of them decides
+    /// what runs.
+    #[must_use]
+    pub fn links(&self) -> &[AbsolutePath] {
+        &self.links
+    }
+
+    /// The same file, executed by the path that it was found at: no symlink of [`Program::links`] matters any more.
+    /// Argument 0 stays what the caller makes it.
+    #[must_use]
+    pub fn by_target(self) -> Self {
+        Self { path: self.target.clone(), ..self }
+    }
+
+    /// Compares the file at the path with the one that was looked up, for a run without a sandbox.
+    ///
+    /// # Errors
+    /// [`LaunchError::ProgramChanged`] when it is another version, [`LaunchError::Program`] when it cannot be examined.
+    pub(crate) fn verify(&self) -> Result<(), LaunchError> {
+        let path = || self.path.clone();
+        match FileVersion::at(self.path.as_path()) {
+            Ok(present) if present == self.version => Ok(()),
+            Ok(_) => Err(LaunchError::ProgramChanged { path: path() }),
+            Err(source) => Err(LaunchError::Program { path: path(), source }),
+        }
     }
 }
 
@@ -85,7 +131,7 @@ impl Plan {
         if name.as_bytes().contains(&b'/') {
             let path = self.cwd.logical.as_path().join(name);
             return match self.candidate(&path) {
-                Candidate::Usable(path) => Ok(Program(path)),
+                Candidate::Usable(program) => Ok(program),
                 Candidate::Hidden(path) => Err(ProgramError::Hidden { path }),
                 Candidate::Absent => Err(ProgramError::NotFound { name: name.to_owned(), on_path: false }),
                 Candidate::Unusable(source) => Err(ProgramError::NotExecutable { path, source }),
@@ -99,7 +145,7 @@ impl Plan {
         for folder in std::env::split_paths(search) {
             let path = self.cwd.logical.as_path().join(folder).join(name);
             match self.candidate(&path) {
-                Candidate::Usable(path) => return Ok(Program(path)),
+                Candidate::Usable(program) => return Ok(program),
                 Candidate::Absent => {}
                 Candidate::Hidden(path) => worse = ProgramError::Hidden { path },
                 Candidate::Unusable(source) => {
@@ -116,6 +162,7 @@ impl Plan {
         let (Ok(name), Ok(resolved)) = (AbsolutePath::parse(path), paths::resolve(path)) else {
             return Candidate::Absent;
         };
+        let links = resolved.links.into_iter().map(|link| link.at).collect();
         let Target::Found(found) = resolved.target else { return Candidate::Absent };
         if let Confinement::Confined(view) = &self.confinement
             && !matches!(view.access.access(&found.path), Some(Access::Read | Access::Write))
@@ -125,19 +172,22 @@ impl Plan {
         if found.kind == Kind::Directory {
             return Candidate::Unusable(io::Error::from_raw_os_error(libc::EISDIR));
         }
-        match rustix::fs::access(path, rustix::fs::Access::EXEC_OK) {
-            // `AbsolutePath` drops `..` by spelling; where that occurs, only the resolved name is right.
-            Ok(()) if path.components().any(|part| part == Component::ParentDir) => {
-                Candidate::Usable(found.path)
-            }
-            Ok(()) => Candidate::Usable(name),
-            Err(error) => Candidate::Unusable(error.into()),
+        if let Err(error) = rustix::fs::access(path, rustix::fs::Access::EXEC_OK) {
+            return Candidate::Unusable(error.into());
         }
+        let version = match FileVersion::at(found.path.as_path()) {
+            Ok(version) => version,
+            Err(error) => return Candidate::Unusable(error),
+        };
+        // `AbsolutePath` drops `..` by spelling; where that occurs, only the resolved name is right.
+        let is_spelled_out = path.components().any(|part| part == Component::ParentDir);
+        let path = if is_spelled_out { found.path.clone() } else { name };
+        Candidate::Usable(Program { path, target: found.path, version, links })
     }
 }
 
 enum Candidate {
-    Usable(AbsolutePath),
+    Usable(Program),
     Hidden(AbsolutePath),
     Absent,
     Unusable(io::Error),

@@ -38,6 +38,8 @@ pub enum Why {
     },
     /// The configuration home: what decides the next run must not be written by this one (I10).
     ConfigHome,
+    /// The audit log: no command needs to know what was decided, or may stand in the way of who writes it.
+    AuditLog,
     /// Our own executable: the launcher of the next run must not be replaced by this one.
     OwnExecutable,
     /// A kernel interface that is never writable.
@@ -66,6 +68,7 @@ impl fmt::Display for Why {
             Self::Metadata { root } => write!(f, "protected metadata of {root}"),
             Self::GitDirectory { pointer } => write!(f, "git directory named by {pointer}"),
             Self::ConfigHome => f.write_str("configuration home"),
+            Self::AuditLog => f.write_str("audit log"),
             Self::OwnExecutable => f.write_str("the launcher's own executable"),
             Self::KernelInterface => f.write_str("kernel interface"),
             Self::ControlSocket { service } => write!(f, "control socket of {service}"),

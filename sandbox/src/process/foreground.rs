@@ -8,16 +8,17 @@ use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags};
 
+use super::captured::Finished;
+use super::signals::{ENDING, PASSED_ON, Signals};
+use super::tap::Taps;
 use super::terminal::{self, RawMode, Relay};
 use super::{Child, Event, Helper, LaunchOptions, Stream, Streams, TerminalSize, failed, to_timespec};
 use crate::backend::Backend;
 use crate::error::LaunchError;
 use crate::helper::Ended;
-use crate::orphans;
 use crate::permit::Permit;
 
 /// How a run in the foreground ended.
@@ -34,13 +35,12 @@ pub enum Outcome {
 /// How long a command has to end by itself after it was asked to.
 pub const GRACE: Duration = Duration::from_secs(2);
 
-/// How much longer than ours the guard's patience is.
-const GUARD_MARGIN: Duration = Duration::from_secs(1);
+/// How long output is still passed on when the run was ended by force.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 
-/// Signals that ask us to end.
-const ENDING: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
-/// Signals that are only passed on.
-const PASSED_ON: [Signal; 2] = [Signal::SIGUSR1, Signal::SIGUSR2];
+/// How much longer than ours the guard's patience is.
+pub(super) const GUARD_MARGIN: Duration = Duration::from_secs(1);
+
 /// Job control and the terminal's size.
 const CONTROL: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGCONT, Signal::SIGWINCH];
 
@@ -77,11 +77,52 @@ impl Foreground {
         backend: &Backend,
         timeout: Option<Duration>,
     ) -> Result<Outcome, LaunchError> {
-        let Self { console, helper } = self;
-        let signals = Signals::listen().map_err(failed("listen for signals"))?;
-        orphans::adopt(&[helper.guard_id()]).map_err(failed("become the subreaper"))?;
+        self.start(permit, backend, timeout, None)?.serve().map(|(outcome, _)| outcome)
+    }
+
+    /// Like [`Foreground::run`], and keeps the end of the output for a diagnosis.
+    ///
+    /// A stream that leads to a terminal is seen on its way through the relay. Before one that leads to a pipe or a file
+    /// a pipe is put, which the command can notice; what it wrote is passed on in order and in full, also when it has
+    /// ended before its reader has read.
+    ///
+    /// # Errors
+    /// As [`Foreground::run`]; [`LaunchError::Failed`] also when output could not be passed on (a full disk), except to
+    /// a reader that has gone, which the command itself gets to know.
+    pub fn observe(
+        self,
+        permit: Permit,
+        backend: &Backend,
+        timeout: Option<Duration>,
+    ) -> Result<Finished, LaunchError> {
+        let (taps, [stdout, stderr]) = Taps::insert().map_err(failed("watch the output"))?;
+        let (outcome, taps) = self.start(permit, backend, timeout, Some((taps, stdout, stderr)))?.serve()?;
+        let tail = taps.map_or_else(|| Ok(Vec::new()), Taps::into_tail);
+        Ok(Finished { outcome, tail: tail.map_err(failed("pass the output on"))? })
+    }
+
+    fn start(
+        self,
+        permit: Permit,
+        backend: &Backend,
+        timeout: Option<Duration>,
+        observed: Option<(Taps, Option<OwnedFd>, Option<OwnedFd>)>,
+    ) -> Result<Session, LaunchError> {
+        let Self { console, mut helper } = self;
+        let signals = Signals::listen(&CONTROL).map_err(failed("listen for signals"))?;
+        helper.adopt_orphans().map_err(failed("become the subreaper"))?;
         let limit = timeout.map(|timeout| timeout.saturating_add(GRACE).saturating_add(GUARD_MARGIN));
-        let mut child = helper.launch(permit, backend, console.launch_options(limit))?;
+        let mut options = console.launch_options(limit);
+        let taps = observed.map(|(taps, stdout, stderr)| {
+            if let Some(stdout) = stdout {
+                options.streams.stdout = Stream::To(stdout);
+            }
+            if let Some(stderr) = stderr {
+                options.streams.stderr = Stream::To(stderr);
+            }
+            taps
+        });
+        let mut child = helper.launch(permit, backend, options)?;
         let relay = match (child.take_terminal(), &console.screen) {
             (Some(master), Some(screen)) => {
                 let relay = Relay::new(master, screen.as_fd(), console.interactive);
@@ -89,39 +130,16 @@ impl Foreground {
             }
             (None | Some(_), _) => None,
         };
-        let session = Session {
+        Ok(Session {
             child,
             signals,
             raw: console.enter_raw_mode().map_err(failed("set up the terminal"))?,
             console,
             relay,
+            taps,
             deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             ending: None,
-        };
-        session.serve()
-    }
-}
-
-/// Signals taken as events instead of interruptions, until dropped.
-struct Signals {
-    descriptor: SignalFd,
-    before: SigSet,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        let mut mask = SigSet::empty();
-        ENDING.into_iter().chain(PASSED_ON).chain(CONTROL).for_each(|signal| mask.add(signal));
-        let before = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-        let descriptor = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Self { descriptor, before })
-    }
-}
-
-impl Drop for Signals {
-    fn drop(&mut self) {
-        // A mask that was in force before can be in force again. sigprocmask(2) fails for bad pointers only.
-        self.before.thread_set_mask().ok();
+        })
     }
 }
 
@@ -174,6 +192,8 @@ struct Session {
     signals: Signals,
     console: Console,
     relay: Option<Relay>,
+    /// Of an observed run.
+    taps: Option<Taps>,
     raw: Option<RawMode>,
     deadline: Option<Instant>,
     ending: Option<Ending>,
@@ -194,7 +214,7 @@ enum Step {
 }
 
 impl Session {
-    fn serve(mut self) -> Result<Outcome, LaunchError> {
+    fn serve(mut self) -> Result<(Outcome, Option<Taps>), LaunchError> {
         loop {
             match self.step()? {
                 Step::GoOn => {}
@@ -202,7 +222,10 @@ impl Session {
                 Step::GiveUp(outcome) => {
                     drop(self.raw);
                     self.child.kill();
-                    return Ok(outcome);
+                    // Whoever asks again to end does not want to wait for a reader.
+                    let now = Some(Instant::now() + LAST_WORDS);
+                    drain(&mut self.taps, now, &self.signals);
+                    return Ok((outcome, self.taps));
                 }
             }
         }
@@ -210,10 +233,13 @@ impl Session {
             || self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let ended = self.child.finish();
         if let Some(relay) = &mut self.relay {
-            while relay.copy_output() {}
+            while relay.copy_output(self.taps.as_mut().map(|taps| &mut taps.tail)) {}
         }
+        let limit = self.deadline.map(|deadline| deadline.max(Instant::now() + GRACE));
+        drain(&mut self.taps, limit, &self.signals);
         drop(self.raw);
-        if timed_out { Ok(Outcome::TimedOut) } else { ended.map(Outcome::Ended) }
+        let outcome = if timed_out { Outcome::TimedOut } else { ended.map(Outcome::Ended)? };
+        Ok((outcome, self.taps))
     }
 
     fn step(&mut self) -> Result<Step, LaunchError> {
@@ -221,10 +247,13 @@ impl Session {
             return Ok(step);
         }
         let ready = self.poll()?;
+        if let Some(taps) = &mut self.taps {
+            taps.serve(ready.taps);
+        }
         if ready.output
             && let Some(relay) = &mut self.relay
         {
-            relay.copy_output();
+            relay.copy_output(self.taps.as_mut().map(|taps| &mut taps.tail));
         }
         if ready.room
             && let Some(relay) = &mut self.relay
@@ -245,7 +274,10 @@ impl Session {
             match self.child.next_event()? {
                 Event::Ended | Event::Closed => return Ok(Step::Done),
                 // Only a person at a terminal can continue it again.
-                Event::Stopped if self.raw.is_some() => self.suspend()?,
+                Event::Stopped if self.raw.is_some() => {
+                    stop_neighbours();
+                    self.suspend()?;
+                }
                 Event::Stopped => {}
                 Event::Nothing => {}
             }
@@ -259,7 +291,7 @@ impl Session {
         let when = |wanted: bool, flags| if wanted { flags } else { nothing };
         let mut polled = vec![
             PollFd::new(&self.child.control, PollFlags::IN),
-            PollFd::new(&self.signals.descriptor, PollFlags::IN),
+            PollFd::new(&self.signals, PollFlags::IN),
             PollFd::new(&self.child.lifeline, PollFlags::IN),
         ];
         // A descriptor without wanted events would still report a hang-up and make the loop spin.
@@ -277,6 +309,10 @@ impl Session {
                 polled.push(PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN));
             }
         }
+        let tapped = polled.len();
+        if let Some(taps) = &self.taps {
+            taps.watch(&mut polled);
+        }
         let limit = self.next_deadline().map(|at| to_timespec(at.saturating_duration_since(Instant::now())));
         match rustix::event::poll(&mut polled, limit.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -291,6 +327,7 @@ impl Session {
             output: from_master.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR),
             room: from_master.contains(PollFlags::OUT),
             keys: !events(keyboard).is_empty(),
+            taps: polled.iter().skip(tapped).map(PollFd::revents).collect(),
         })
     }
 
@@ -323,11 +360,9 @@ impl Session {
     }
 
     fn take_signals(&mut self) -> Result<Option<Step>, LaunchError> {
-        while let Some(info) =
-            self.signals.descriptor.read_signal().map_err(|error| LaunchError::Protocol(error.into()))?
-        {
-            let number = i32::try_from(info.ssi_signo).unwrap_or(libc::SIGTERM);
-            let Ok(signal) = Signal::try_from(number) else { continue };
+        while let Some(arrived) = self.signals.next().map_err(LaunchError::Protocol)? {
+            let signal = arrived.signal;
+            let number = signal as i32;
             if ENDING.contains(&signal) {
                 let because = Outcome::Interrupted(number);
                 if self.ending.is_some() {
@@ -377,6 +412,20 @@ impl Session {
     }
 }
 
+/// Stops the rest of the caller's job, such as the other end of a pipe, as the key would have without raw mode: a shell
+/// waits until all of a job has stopped. Our own copy of the signal waits, and SIGCONT discards it. signal(7).
+fn stop_neighbours() {
+    // There is a group, and we may signal ourselves.
+    rustix::process::kill_current_process_group(rustix::process::Signal::TSTP).ok();
+}
+
+/// Passes on what is left of the output; a signal that asks to end stops that.
+fn drain(taps: &mut Option<Taps>, limit: Option<Instant>, signals: &Signals) {
+    if let Some(taps) = taps {
+        taps.drain(limit, signals.as_fd(), &mut || signals.ask_to_end());
+    }
+}
+
 /// What a poll found.
 struct Ready {
     child: bool,
@@ -384,4 +433,6 @@ struct Ready {
     output: bool,
     room: bool,
     keys: bool,
+    /// Of an observed run.
+    taps: Vec<PollFlags>,
 }

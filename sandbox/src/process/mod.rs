@@ -1,8 +1,14 @@
 //! From a permit to a running command.
 
+pub mod captured;
 pub mod foreground;
+mod signals;
+mod spawned;
+mod tail;
+mod tap;
 mod terminal;
 pub mod unconfined;
+mod unconfined_observed;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -90,8 +96,20 @@ pub struct LaunchOptions {
 #[derive(Debug)]
 pub struct Helper {
     lifeline: Channel,
-    guard: std::process::Child,
+    guard: Guard,
     keep: Vec<RawFd>,
+    adopts: bool,
+}
+
+/// The guard's process, reaped when dropped: whoever holds it has closed the lifeline before, which ends it.
+#[derive(Debug)]
+struct Guard(std::process::Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // A second wait for the same process gives the first one's answer.
+        drop(self.0.wait());
+    }
 }
 
 /// A running sandbox.
@@ -102,7 +120,9 @@ pub struct Helper {
 pub struct Child {
     control: Channel,
     lifeline: Channel,
-    guard: std::process::Child,
+    guard: Guard,
+    /// Whether what the run leaves becomes our child, and all our children that are not from before are the run's.
+    adopts: bool,
     placeholders: Vec<Placeholder>,
     terminal: Option<OwnedFd>,
     init: Option<OwnedFd>,
@@ -150,11 +170,18 @@ impl Helper {
             sys::keep_across_exec(&mut command, keep.clone());
         }
         let guard = command.spawn().map_err(failed("start the sandbox's guard"))?;
-        Ok(Self { lifeline, guard, keep })
+        Ok(Self { lifeline, guard: Guard(guard), keep, adopts: false })
     }
 
-    pub(crate) fn guard_id(&self) -> Pid {
-        Pid::from_child(&self.guard)
+    /// Makes this process the one to which what the run leaves is orphaned, should the guard be killed: for a program
+    /// that does nothing else meanwhile.
+    ///
+    /// # Errors
+    /// As prctl(2).
+    fn adopt_orphans(&mut self) -> io::Result<()> {
+        orphans::adopt(&[Pid::from_child(&self.guard.0)])?;
+        self.adopts = true;
+        Ok(())
     }
 
     /// Starts the run that `permit` allows, and returns when its program executes.
@@ -172,6 +199,7 @@ impl Helper {
             control,
             lifeline: self.lifeline,
             guard: self.guard,
+            adopts: self.adopts,
             placeholders: Vec::new(),
             terminal: None,
             init: None,
@@ -197,6 +225,7 @@ impl Helper {
             view: describe_view(&view, backend, &held),
             command: CommandSpec {
                 program: program.path().as_path().as_os_str().to_owned(),
+                version: program.version(),
                 argv,
                 environment: plan.environment.into_iter().collect(),
                 cwd,
@@ -226,8 +255,13 @@ impl Helper {
         let launch = Instruction::Launch { terminal: options.restore.is_some(), limit: options.limit };
         child.lifeline.send_with(&launch, &descriptors).map_err(failed("instruct the sandbox's guard"))?;
         drop(inner_control);
-        child.await_start()?;
-        Ok(child)
+        match child.await_start() {
+            Ok(()) => Ok(child),
+            Err(error) if error.is_about_the_version() => {
+                Err(LaunchError::ProgramChanged { path: program.path().clone() })
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -461,11 +495,11 @@ impl Child {
 
     /// Waits for the guard; if it was killed, waits for the sandbox to follow and does its cleaning.
     fn reap(&mut self) {
-        let status = self.guard.wait();
+        let status = self.guard.0.wait();
         let clean = status.as_ref().is_ok_and(|status| status.code().is_some());
         // Then it has released what it was told of, and that was all.
         let done = status.is_ok_and(|status| status.success());
-        if !clean {
+        if !clean && self.adopts {
             orphans::end();
         }
         if !clean && let Some(init) = self.init.take() {

@@ -7,6 +7,8 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::termios::{OptionalActions, Termios, Winsize};
 
+use super::tail::Tail;
+
 /// Bytes moved at a time; also the most that waits for a command that does not read.
 const CHUNK: usize = 16 * 1024;
 
@@ -119,12 +121,15 @@ impl Relay {
         }
     }
 
-    /// Copies what the command wrote; true while there may be more at once.
-    pub(super) fn copy_output(&mut self) -> bool {
+    /// Copies what the command wrote, to `tail` too; true while there may be more at once.
+    pub(super) fn copy_output(&mut self, tail: Option<&mut Tail>) -> bool {
         let mut chunk = [0_u8; CHUNK];
         match rustix::io::read(&self.master, &mut chunk) {
             Ok(count) if count > 0 => {
                 let text = chunk.get(..count).unwrap_or_default();
+                if let Some(tail) = tail {
+                    tail.push(text);
+                }
                 // With the screen gone the command may still go on; what it writes is dropped.
                 self.screen_is_gone |= !self.screen_is_gone && show(&self.screen, text).is_err();
                 true

@@ -12,8 +12,12 @@ use super::foreground::{GRACE, Outcome};
 use super::{failed, to_timespec};
 use crate::error::LaunchError;
 use crate::helper::Ended;
+use crate::paths;
 use crate::permit::Permit;
 use crate::plan::Confinement;
+use crate::sys;
+
+pub use super::unconfined_observed::observe;
 
 /// Runs what `permit` allows with all of the caller's rights.
 ///
@@ -21,16 +25,15 @@ use crate::plan::Confinement;
 /// plain start; then this returns only to report why it could not.
 ///
 /// # Errors
-/// [`LaunchError::Program`] when the program cannot be executed; [`LaunchError::Confined`] for a plan that
-/// asks for a sandbox.
+/// [`LaunchError::Program`] when the program cannot be executed; [`LaunchError::ProgramChanged`] when its file is not the
+/// permitted one; [`LaunchError::DirectoryChanged`] when its working directory is not; [`LaunchError::Confined`] for a plan that asks for a sandbox.
 pub fn run(permit: Permit, timeout: Option<Duration>) -> Result<Outcome, LaunchError> {
-    let Permit { plan, program, argv } = permit;
-    let Confinement::Unconfined = plan.confinement else {
+    let Confinement::Unconfined = permit.plan.confinement else {
         return Err(LaunchError::Confined);
     };
-    let path = program.path().clone();
-    let mut command = command(path.as_path(), &argv);
-    command.env_clear().envs(&plan.environment).current_dir(plan.cwd.logical.as_path());
+    let path = permit.program.path().clone();
+    let mut command = prepare(&permit)?;
+    permit.program.verify()?;
     let Some(timeout) = timeout else {
         return Err(LaunchError::Program { path, source: command.exec() });
     };
@@ -60,13 +63,27 @@ pub fn run(permit: Permit, timeout: Option<Duration>) -> Result<Outcome, LaunchE
     Ok(if in_time { Outcome::Ended(Ended::from(status)) } else { Outcome::TimedOut })
 }
 
+/// The program with the arguments, environment and working directory of its permit. The directory is looked at once
+/// more, and held: its name may lead elsewhere a moment later.
+///
+/// # Errors
+/// [`LaunchError::DirectoryChanged`]; [`LaunchError::Failed`] when the directory cannot be opened.
 #[expect(clippy::disallowed_methods, reason = "a launcher")]
-fn command(path: &std::path::Path, argv: &[std::ffi::OsString]) -> Command {
-    let mut command = Command::new(path);
+pub(super) fn prepare(permit: &Permit) -> Result<Command, LaunchError> {
+    let Permit { plan, program, argv } = permit;
+    let mut command = Command::new(program.path().as_path());
     if let Some((name, arguments)) = argv.split_first() {
         command.arg0(name).args(arguments);
     }
-    command
+    command.env_clear().envs(&plan.environment);
+    let name = &plan.cwd.logical;
+    let directory = paths::open_directory(name.as_path()).map_err(failed("open the working directory"))?;
+    let found = paths::identity_of(&directory).map_err(failed("examine the working directory"))?;
+    if plan.cwd.identity != Some(found) {
+        return Err(LaunchError::DirectoryChanged { path: name.clone() });
+    }
+    sys::start_in(&mut command, directory);
+    Ok(command)
 }
 
 /// Whether the process ends before `deadline`; no deadline is never reached.
