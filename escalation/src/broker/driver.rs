@@ -1,0 +1,150 @@
+//! Having one ask answered: the opinion, the record, the approver, the deadline, the rule that an answer names.
+
+use std::sync::{Arc, Weak};
+
+use super::Inner;
+use crate::answer::{Answer, HostAction};
+use crate::approver::ApproverError;
+use crate::ask::{Ask, Draft};
+use crate::assess;
+use crate::clock;
+use crate::ids::AskId;
+use crate::key::Key;
+use crate::open_asks::Place;
+use crate::record;
+use crate::settled::{Authority, Grant, Refusal, Settled};
+use crate::subject::Subject;
+
+/// Gives a place up when its owner goes.
+pub(super) struct Leaver {
+    pub(super) inner: Weak<Inner>,
+    pub(super) place: Place,
+}
+
+impl Drop for Leaver {
+    fn drop(&mut self) {
+        let Some(inner) = self.inner.upgrade() else { return };
+        let closed = inner.lock().asks.leave(&self.place);
+        if let Some(closed) = closed {
+            closed.withdraw();
+            if let Err(error) = inner.audit.record(&record::withdrawn(closed.ask)) {
+                tracing::error!(%error, "cannot put the end of a question on record");
+            }
+        }
+    }
+}
+
+/// Has one ask answered.
+pub(super) struct Driver {
+    pub(super) inner: Weak<Inner>,
+    pub(super) key: Key,
+    pub(super) ask: AskId,
+}
+
+/// However the asking stops, those who wait hear of it. This does nothing for an ask that has ended.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.upgrade() {
+            let why = "it stopped without an answer".to_owned();
+            let error = ApproverError::Failed { why };
+            inner.finish(&self.key, self.ask, None, Settled::Failed { ask: self.ask, error });
+        }
+    }
+}
+
+impl Driver {
+    pub(super) async fn run(self, inner: Arc<Inner>, draft: Draft) {
+        let verdict = draft.verdict.clone();
+        let mut ask = draft.into_ask(self.ask, clock::now_ms(), inner.answer_limit);
+        ask.assessment = assess::opinion(inner.assessor.as_deref(), &ask).await;
+        let ask = Arc::new(ask);
+        let event = record::asked(&ask, self.key, inner.approver.name());
+        if let Err(error) = inner.audit.record(&event) {
+            let refusal = Refusal::Unrecorded(error);
+            inner.finish(&self.key, self.ask, None, Settled::Refused(refusal));
+            return;
+        }
+        let answered = tokio::time::timeout(inner.answer_limit, inner.answer(&ask)).await;
+        let settled = match answered {
+            Ok(Ok(answer)) => {
+                // One that nobody waits for any more changes nothing.
+                if !inner.lock().asks.is_open(&self.key, self.ask) {
+                    return;
+                }
+                inner
+                    .amend(&ask, verdict, &answer)
+                    .await
+                    .map_or_else(Settled::Refused, |()| inner.settled_by(&ask, answer))
+            }
+            Ok(Err(error @ ApproverError::Absent { .. })) => Settled::Refused(Refusal::NoApprover(error)),
+            Ok(Err(error)) => Settled::Failed { ask: ask.id, error },
+            Err(_) => Settled::Refused(Refusal::TimedOut { ask: ask.id, after: inner.answer_limit }),
+        };
+        inner.finish(&self.key, self.ask, Some(&ask), settled);
+    }
+}
+
+impl Inner {
+    /// What the approver says, if it is an answer to this ask.
+    async fn answer(&self, ask: &Arc<Ask>) -> Result<Answer, ApproverError> {
+        match self.approver.ask(Arc::clone(ask)).await {
+            Ok(answer) => Ok(ask.check(answer)?),
+            // No verdict: the turn's end takes the question back, or else the deadline.
+            Err(ApproverError::TurnTransition) => std::future::pending().await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes up the rule that an answer names. It is on record before it lets anything happen (I9).
+    async fn amend(
+        self: &Arc<Self>,
+        ask: &Arc<Ask>,
+        verdict: Option<Arc<execpolicy::Verdict>>,
+        answer: &Answer,
+    ) -> Result<(), Refusal> {
+        let rules = Arc::clone(&self.rules);
+        let rule = match (answer, &ask.subject) {
+            (Answer::AcceptWithExecpolicyAmendment { prefix }, _) => {
+                verdict.and_then(|verdict| rules.for_prefix(&verdict, prefix))
+            }
+            (Answer::ApplyNetworkPolicyAmendment(rule), Subject::Network(network)) => {
+                if rule.action == HostAction::Deny {
+                    self.lock().memory.deny_host(&rule.host);
+                }
+                Some(rules.for_host(rule, network.protocol))
+            }
+            (_, _) => None,
+        };
+        let Some(rule) = rule else { return Ok(()) };
+        let (line, file) = (rule.line.trim_end().to_owned(), rule.file.clone());
+        let _on_record = self.audit.record(&record::amended(ask.id, line.clone(), file.clone(), None))?;
+        // It may wait for a lock on a file.
+        let taken_up = tokio::task::spawn_blocking(move || rules.take_up(rule)).await;
+        if let Ok(Err(error)) = taken_up {
+            tracing::warn!(%error, help = error.help(), "the rule holds for this session only");
+            let event = record::amended(ask.id, line, file, Some(error));
+            if let Err(error) = self.audit.record(&event) {
+                tracing::error!(%error, "cannot put on record that a rule is not written down");
+            }
+        }
+        Ok(())
+    }
+
+    fn settled_by(&self, ask: &Ask, answer: Answer) -> Settled {
+        let (ask, by) = (ask.id, self.approver.name().to_owned());
+        match &answer {
+            Answer::Decline => Settled::Declined { ask, by },
+            Answer::Cancel => Settled::Cancelled { ask, by },
+            Answer::ApplyNetworkPolicyAmendment(rule) if rule.action == HostAction::Deny => {
+                Settled::Declined { ask, by }
+            }
+            Answer::Accept
+            | Answer::AcceptForSession(_)
+            | Answer::AcceptWithExecpolicyAmendment { .. }
+            | Answer::ApplyNetworkPolicyAmendment(_)
+            | Answer::Grant(_) => {
+                Settled::Granted(Grant { ask: Some(ask), by: Authority::Approver { name: by }, answer })
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! One command, from what the agent asks for to what came of it.
+//!
+//! ```text
+//! ExecRequest ─▶ Prepared (plan, program, boundaries) ─▶ Verdict ─▶ yes? ─▶ on record ─▶ Permit ─▶ Runner
+//!                     ▲                                                                              │
+//!                     └────────── at most once, with more, after a question ◀── denial? ◀────────────┘
+//! ```
+
+mod captured;
+mod decide;
+mod inner;
+mod inputs;
+mod interpreters;
+mod loaders;
+mod orchestrate;
+mod permit;
+mod prepare;
+mod programs;
+mod report;
+mod request;
+mod runner;
+
+pub use captured::{Captured, Sink};
+pub(crate) use decide::{canonical, granted};
+pub use inputs::Inputs;
+pub use prepare::Unprepared;
+pub use programs::ProgramFiles;
+pub use report::{ExecReport, ItemStatus, NotRun, Ran};
+pub(crate) use request::LOCAL;
+pub use request::{ExecRequest, SandboxPermissions};
+pub use runner::{Run, RunEnd, Runner};

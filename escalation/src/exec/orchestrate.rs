@@ -1,0 +1,198 @@
+//! From a decision to what came of it, with at most one second attempt.
+
+use std::sync::Arc;
+
+use execpolicy::Placement;
+use sandbox::Boundaries;
+use sandbox::denial::{self, Denial, Evidence};
+use sandbox::foreground::Outcome;
+use uuid::Uuid;
+
+use super::decide::{Decided, Undecided, granted};
+use super::prepare::Prepared;
+use super::{ExecReport, ExecRequest, NotRun, Ran, Run, Runner, permit};
+use crate::ask::Draft;
+use crate::audit::Event;
+use crate::gate;
+use crate::record;
+use crate::session::Session;
+use crate::settled::{Category, Grant};
+use crate::subject::{RetrySubject, RetryWith, Subject};
+
+/// Why nothing is asked about a guarded place.
+const GUARDED: &str =
+    "what it was denied decides about later commands, or is secret: no second attempt is asked for";
+
+impl Session {
+    /// Runs a command, if it may run: evaluates it, asks where that is needed, puts the decision on record, has
+    /// `runner` start it, finds out whether the sandbox stopped it, and where the approval policy wants that, asks
+    /// once more whether it may have what it lacked.
+    ///
+    /// Plans are made on the calling thread, which can take milliseconds. Dropping the future takes the question
+    /// back, and leaves the run to the runner.
+    pub async fn exec(&self, request: &ExecRequest, runner: &mut dyn Runner) -> ExecReport {
+        match self.decide(request).await {
+            Ok(decided) => self.carry_out(request, decided, runner).await,
+            Err(undecided) => {
+                self.record_undecided(request, &undecided);
+                ExecReport::not_run(undecided.reason)
+            }
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        request: &ExecRequest,
+        decided: Decided,
+        runner: &mut dyn Runner,
+    ) -> ExecReport {
+        let Decided { prepared, verdict, grant, notes } = decided;
+        let additional = prepared.additional.clone();
+        let subject = self.exec_subject(&prepared, request, &verdict);
+        let decision =
+            record::decided(&request.call, &Subject::Exec(Box::new(subject)), &grant, Some(&verdict));
+        let first = match self.attempt(request, prepared, &decision, 1, runner).await {
+            Ok(first) => first,
+            Err(reason) => {
+                let attempts = u8::from(matches!(reason, NotRun::Launch(_)));
+                return ExecReport { attempts, notes, ..ExecReport::not_run(reason) };
+            }
+        };
+        let mut report = ExecReport { attempts: 1, result: Ok(first.ran), retry: None, notes };
+        let Some(denial) = report.result.as_ref().ok().and_then(|ran| ran.denial.as_ref()) else {
+            return report;
+        };
+        if !gate::asks_for_retry(*self.policy().approval_policy.get()) {
+            return report;
+        }
+        if denial.is_guarded {
+            report.notes.push(GUARDED.to_owned());
+            return report;
+        }
+        let Some((with, prepared)) = self.second_attempt(request, denial, &additional) else {
+            report.notes.push("there is nothing more that it could be given".to_owned());
+            return report;
+        };
+        let subject = Subject::Retry(Box::new(RetrySubject {
+            exec: self.exec_subject(&prepared, request, &verdict),
+            denial: denial.to_string(),
+            with,
+        }));
+        match self.ask_again(request, subject.clone(), Arc::clone(&verdict)).await {
+            Err(reason) => report.retry = Some(reason),
+            Ok(grant) => {
+                let decision = record::decided(&request.call, &subject, &grant, Some(&verdict));
+                let again = self.prepare(request, prepared.placement, prepared.additional.clone());
+                // Minutes may have passed.
+                let same =
+                    again.map_err(NotRun::from).and_then(|again| again.same_as(&prepared).map(|()| again));
+                match same {
+                    Err(reason) => report.retry = Some(self.refused(&request.call, &subject, reason)),
+                    Ok(again) => {
+                        report.attempts = 2;
+                        match self.attempt(request, again, &decision, 2, runner).await {
+                            Ok(second) => report.result = Ok(second.ran),
+                            Err(reason) => report.result = Err(reason),
+                        }
+                    }
+                }
+            }
+        }
+        report
+    }
+
+    /// What would have let it through, from the narrowest: what it lacked, in the sandbox; or no sandbox.
+    fn second_attempt(
+        &self,
+        request: &ExecRequest,
+        denial: &Denial,
+        additional: &policies::AdditionalPermissions,
+    ) -> Option<(RetryWith, Prepared)> {
+        // What may not be opened is no reason to open everything.
+        if let Some(permissions) = denial.remedy.clone() {
+            let both = additional.clone().merge(permissions.clone());
+            let prepared = self.prepare(request, Placement::Inside, both).ok()?;
+            return Some((RetryWith::Permissions { permissions }, prepared));
+        }
+        let none = policies::AdditionalPermissions::default();
+        let prepared = self.prepare(request, Placement::Outside, none).ok()?;
+        Some((RetryWith::Unsandboxed, prepared))
+    }
+
+    /// One question, with a name of its own: an answer to the first one does not fit it.
+    async fn ask_again(
+        &self,
+        request: &ExecRequest,
+        subject: Subject,
+        verdict: Arc<execpolicy::Verdict>,
+    ) -> Result<Grant, NotRun> {
+        let policy = *self.policy().approval_policy.get();
+        gate::may_ask(policy, Category::SandboxApproval).map_err(|refusal| NotRun::refused(&refusal))?;
+        let draft = Draft {
+            approval_id: Some(Uuid::new_v4()),
+            reason: Some("the sandbox stopped the command; run it again with more?".to_owned()),
+            verdict: Some(verdict),
+            ..Draft::new(request.call.clone(), subject, request.cwd.clone())
+        };
+        granted(self.broker().settle(draft).await.as_ref())
+    }
+
+    /// One run: on record, permitted, started, ended, on record again.
+    async fn attempt(
+        &self,
+        request: &ExecRequest,
+        prepared: Prepared,
+        decision: &Event,
+        attempt: u8,
+        runner: &mut dyn Runner,
+    ) -> Result<Attempted, NotRun> {
+        let on_record = self.audit().record(decision).map_err(NotRun::Unrecorded)?;
+        let boundaries = prepared.boundaries.clone();
+        // Outside it may be confined and write everywhere; that one is somebody's yes to what it does.
+        if prepared.placement == Placement::Inside && boundaries.is_confined() {
+            self.opens(boundaries.writable_roots());
+        }
+        let (permit, backend) = permit::seal(prepared, &request.argv, &on_record);
+        let name = backend.name();
+        let cancelled = Box::pin(self.broker().turn_ended(&request.call.turn));
+        let ended = runner.run(Run { permit, backend, attempt, cancelled }).await;
+        let result = match ended {
+            Ok(end) => {
+                let denial = diagnose(end.outcome, &end.output, &boundaries);
+                Ok(Ran { outcome: end.outcome, denial, backend: name })
+            }
+            Err(error) => Err(NotRun::Launch(error)),
+        };
+        // The run is over either way; what cannot be recorded now is in the log of this program.
+        if let Err(error) = self.audit().record(&record::ended(&request.call, &result)) {
+            tracing::error!(%error, "cannot put the end of a run on record");
+        }
+        result.map(|ran| Attempted { ran })
+    }
+
+    fn record_undecided(&self, request: &ExecRequest, undecided: &Undecided) {
+        let about = match &undecided.subject {
+            Some(subject) => record::about(subject),
+            None => record::unresolved(request),
+        };
+        let verdict = undecided.verdict.as_deref();
+        let event = record::refused(&request.call, about, verdict, &undecided.reason);
+        // What does not happen needs no record to stay undone.
+        if let Err(error) = self.audit().record(&event) {
+            tracing::error!(%error, "cannot put a refusal on record");
+        }
+    }
+}
+
+struct Attempted {
+    ran: Ran,
+}
+
+/// One that was ended by us proves nothing.
+fn diagnose(outcome: Outcome, output: &[u8], boundaries: &Boundaries) -> Option<Denial> {
+    let ended = match outcome {
+        Outcome::Ended(ended) => Some(ended),
+        Outcome::TimedOut | Outcome::Interrupted(_) => None,
+    };
+    denial::diagnose(&Evidence { ended, output }, boundaries)
+}
