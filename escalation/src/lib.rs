@@ -52,6 +52,7 @@ mod settled;
 mod setup;
 mod subcommand;
 pub mod subject;
+pub mod wire;
 
 pub use answer::{Answer, HostAction, HostAmendment, MalformedAnswer, PermissionsAnswer, Terms};
 pub use approver::{Approver, ApproverError, BoxFuture};

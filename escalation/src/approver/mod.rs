@@ -3,6 +3,7 @@
 mod channel;
 mod deny_all;
 mod scripted;
+mod terminal;
 
 use std::fmt;
 use std::future::Future;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 pub use channel::{Audience, Channel, Client, ClientEvent, Delivery, WithoutClients};
 pub use deny_all::DenyAll;
 pub use scripted::{MAX_KEPT, Reply, Scripted};
+pub use terminal::{Keys, Look, Terminal, TerminalError};
 
 use crate::answer::{Answer, MalformedAnswer};
 use crate::ask::Ask;

@@ -1,0 +1,323 @@
+//! The exact JSON of each kind of question.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use execpolicy::{Amendment, Placement, Protocol, Scope, Summary};
+use serde_json::from_value;
+use uuid::Uuid;
+
+use super::*;
+use crate::ask::Draft;
+use crate::ids::{AskId, Call, TurnId};
+use crate::subject::{ProgramFile, Reach, RetrySubject, RetryWith};
+
+fn path(text: &str) -> AbsolutePath {
+    AbsolutePath::parse(text).unwrap()
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn permissions(json: Value) -> AdditionalPermissions {
+    from_value(json).unwrap()
+}
+
+fn exec() -> ExecSubject {
+    let version = json!({
+        "file": { "device": 1, "inode": 2 }, "size": 3, "changed_s": 4, "changed_ns": 5
+    });
+    ExecSubject {
+        program: ProgramFile {
+            path: path("/bin/bash"),
+            target: path("/usr/bin/bash"),
+            version: from_value(version).unwrap(),
+        },
+        argv: words(&["/bin/bash", "-c", "touch x"]),
+        cwd: path("/ws"),
+        cwd_target: None,
+        cwd_identity: None,
+        inputs: Default::default(),
+        environment: BTreeMap::from([("SECRET".to_owned(), "s3cret".to_owned())]),
+        tty: false,
+        environment_id: "local".to_owned(),
+        placement: Placement::Outside,
+        additional: None,
+        reach: Reach {
+            profile: ":workspace".to_owned(),
+            fingerprint: "f".to_owned(),
+            sandboxed: true,
+            writable: vec![path("/ws")],
+            network: false,
+        },
+        repository: None,
+        summary: vec![Summary::Unknown { cmd: "touch x".to_owned() }],
+    }
+}
+
+fn ask(subject: Subject) -> Ask {
+    let call = Call::new(&TurnId("turn".to_owned()), "item");
+    Draft::new(call, subject, path("/ws")).into_ask(AskId(3), 1_700_000_000_000, Duration::from_secs(9))
+}
+
+fn id() -> Uuid {
+    Uuid::parse_str("67e55044-10b1-426f-9247-bb680e5fe0c8").unwrap()
+}
+
+/// What each request has, with these on top.
+fn expected(more: Value) -> Value {
+    let mut params = object(json!({
+        "threadId": "thread", "turnId": "turn", "itemId": "item", "startedAtMs": 1_700_000_000_000_u64,
+    }));
+    params.extend(object(more));
+    Value::Object(params)
+}
+
+#[track_caller]
+fn check(ask: &Ask, method: &str, more: Value) {
+    let (found, params) = request_approval(ask, "thread");
+    assert_eq!(found, method);
+    assert_eq!(params, expected(more));
+    assert_eq!(request_approval(ask, "thread").1, params, "the same, however often it is sent");
+}
+
+#[test]
+fn a_command() {
+    check(
+        &ask(Subject::Exec(Box::new(exec()))),
+        "item/commandExecution/requestApproval",
+        json!({
+            "kind": "command",
+            "environmentId": "local",
+            "command": "/bin/bash -c 'touch x'",
+            "cwd": "/ws",
+            "commandActions": [{ "type": "unknown", "command": "touch x" }],
+            "availableDecisions": ["accept", "cancel"],
+        }),
+    );
+}
+
+#[test]
+fn what_a_command_does() {
+    let (cmd, name) = ("cat a".to_owned(), "a".to_owned());
+    let summary = vec![
+        Summary::Read { cmd, name, path: "a".to_owned() },
+        Summary::ListFiles { cmd: "ls".to_owned(), path: None },
+        Summary::Search { cmd: "rg x".to_owned(), query: Some("x".to_owned()), path: None },
+    ];
+    let asked = ask(Subject::Exec(Box::new(ExecSubject { summary, ..exec() })));
+    let (_, params) = request_approval(&asked, "thread");
+    assert_eq!(
+        params["commandActions"],
+        json!([
+            { "type": "read", "command": "cat a", "name": "a", "path": "/ws/a" },
+            { "type": "listFiles", "command": "ls", "path": null },
+            { "type": "search", "command": "rg x", "query": "x", "path": null },
+        ])
+    );
+}
+
+#[test]
+fn a_command_with_a_rule_to_offer_and_a_reason() {
+    let amendment = |prefix: &[&str]| Amendment {
+        scope: Scope::Command,
+        prefix: words(prefix),
+        also_matches: Vec::new(),
+    };
+    let offered = Ask {
+        reason: Some("because".to_owned()),
+        amendments: vec![amendment(&["touch", "x"]), amendment(&["touch"])],
+        ..ask(Subject::Exec(Box::new(exec())))
+    };
+    let (_, params) = request_approval(&offered, "thread");
+    assert_eq!(params["reason"], json!("because"));
+    assert_eq!(params["proposedExecpolicyAmendment"], json!(["touch", "x"]), "the narrowest");
+}
+
+#[test]
+fn a_command_with_more_permissions() {
+    let additional = permissions(json!({
+        "network": { "enabled": true },
+        "fileSystem": { "read": ["/r"], "write": ["/w"] },
+    }));
+    let asked = ask(Subject::Exec(Box::new(ExecSubject { additional: Some(additional), ..exec() })));
+    check(
+        &asked,
+        "item/commandExecution/requestApproval",
+        json!({
+            "kind": "command",
+            "environmentId": "local",
+            "command": "/bin/bash -c 'touch x'",
+            "cwd": "/ws",
+            "commandActions": [{ "type": "unknown", "command": "touch x" }],
+            "additionalPermissions": {
+                "network": { "enabled": true },
+                "fileSystem": {
+                    "read": ["/r"],
+                    "write": ["/w"],
+                    "entries": [
+                        { "path": { "type": "path", "path": "/r" }, "access": "read" },
+                        { "path": { "type": "path", "path": "/w" }, "access": "write" },
+                    ],
+                },
+            },
+            "availableDecisions": ["accept", "cancel"],
+        }),
+    );
+    assert_eq!(EXPERIMENTAL_PARAMETERS, ["additionalPermissions"]);
+}
+
+#[test]
+fn a_second_attempt_has_an_id_of_its_own() {
+    let retry = RetrySubject { exec: exec(), denial: "d".to_owned(), with: RetryWith::Unsandboxed };
+    let asked = Ask {
+        approval_id: Some(id()),
+        reason: Some("again?".to_owned()),
+        ..ask(Subject::Retry(Box::new(retry)))
+    };
+    check(
+        &asked,
+        "item/commandExecution/requestApproval",
+        json!({
+            "kind": "command",
+            "approvalId": "67e55044-10b1-426f-9247-bb680e5fe0c8",
+            "reason": "again?",
+            "environmentId": "local",
+            "command": "/bin/bash -c 'touch x'",
+            "cwd": "/ws",
+            "commandActions": [{ "type": "unknown", "command": "touch x" }],
+            "availableDecisions": ["accept", "cancel"],
+        }),
+    );
+}
+
+#[test]
+fn a_program_that_a_command_starts_is_named_by_its_file() {
+    let subcommand = SubcommandSubject {
+        program: path("/usr/bin/curl"),
+        argv: words(&["harmless", "http://h"]),
+        cwd: path("/ws/a b"),
+        placement: Placement::Inside,
+    };
+    let asked = Ask { approval_id: Some(id()), ..ask(Subject::Subcommand(subcommand)) };
+    check(
+        &asked,
+        "item/commandExecution/requestApproval",
+        json!({
+            "kind": "command",
+            "approvalId": "67e55044-10b1-426f-9247-bb680e5fe0c8",
+            "environmentId": "local",
+            "command": "/usr/bin/curl http://h",
+            "cwd": "/ws/a b",
+            "availableDecisions": ["accept", "cancel"],
+        }),
+    );
+}
+
+#[test]
+fn input_is_shown_with_what_is_hidden_in_it() {
+    let stdin = StdinSubject {
+        process: "7".to_owned(),
+        argv: words(&["python3"]),
+        text: "exit()\u{1b}[2K\n".to_owned(),
+    };
+    let asked = Ask { approval_id: Some(id()), ..ask(Subject::StdinWrite(stdin)) };
+    let (method, params) = request_approval(&asked, "thread");
+    assert_eq!(method, "item/commandExecution/requestApproval");
+    assert_eq!(params["kind"], json!("writeStdin"));
+    assert_eq!(params["command"], json!("python3"));
+    let reason = params["reason"].as_str().unwrap();
+    assert!(reason.starts_with("write `exit()") && !reason.contains('\u{1b}'), "{reason}");
+    assert_eq!(params["availableDecisions"], json!(["accept", "cancel"]));
+}
+
+#[test]
+fn a_host_comes_without_a_command() {
+    for (protocol, word) in [
+        (Protocol::Http, "http"),
+        (Protocol::Https, "https"),
+        (Protocol::Socks5Tcp, "socks5Tcp"),
+        (Protocol::Socks5Udp, "socks5Udp"),
+    ] {
+        let network = NetworkSubject {
+            host: "h.example".to_owned(),
+            protocol,
+            port: 443,
+            environment_id: "local".to_owned(),
+        };
+        let allow = json!({ "host": "h.example", "action": "allow" });
+        check(
+            &Ask { reason: Some("h".to_owned()), ..ask(Subject::Network(network)) },
+            "item/commandExecution/requestApproval",
+            json!({
+                "kind": "command",
+                "reason": "h",
+                "environmentId": "local",
+                "networkApprovalContext": { "host": "h.example", "protocol": word },
+                "proposedNetworkPolicyAmendments": [allow, { "host": "h.example", "action": "deny" }],
+                "availableDecisions": [
+                    "accept",
+                    "acceptForSession",
+                    { "applyNetworkPolicyAmendment": { "network_policy_amendment": allow } },
+                    "cancel",
+                ],
+            }),
+        );
+    }
+}
+
+#[test]
+fn files() {
+    let change = |grant_root: Option<&str>| {
+        Subject::FileChange(FileChangeSubject {
+            paths: vec![path("/etc/x")],
+            outside: vec![path("/etc/x")],
+            actions: std::collections::BTreeMap::new(),
+            grant_root: grant_root.map(path),
+            diff: Some("+x".to_owned()),
+            digest: "d".to_owned(),
+        })
+    };
+    check(&ask(change(None)), "item/fileChange/requestApproval", json!({}));
+    let asked = Ask { reason: Some("why".to_owned()), ..ask(change(Some("/etc"))) };
+    check(&asked, "item/fileChange/requestApproval", json!({ "reason": "why", "grantRoot": "/etc" }));
+}
+
+#[test]
+fn more_permissions() {
+    let asked = |wanted: Value| {
+        ask(Subject::Permissions(PermissionsSubject {
+            permissions: permissions(wanted),
+            cwd: path("/ws"),
+            environment_id: "local".to_owned(),
+        }))
+    };
+    for (wanted, expect) in [
+        (
+            json!({ "network": { "enabled": true } }),
+            json!({ "network": { "enabled": true }, "fileSystem": null }),
+        ),
+        (
+            json!({ "fileSystem": { "entries": [
+                { "path": { "type": "path", "path": "/w" }, "access": "write" },
+                { "path": { "type": "glob_pattern", "pattern": "/w/**/*.env" }, "access": "deny" },
+            ], "globScanMaxDepth": 4 } }),
+            json!({ "network": null, "fileSystem": {
+                "read": [],
+                "write": ["/w"],
+                "entries": [
+                    { "path": { "type": "path", "path": "/w" }, "access": "write" },
+                    { "path": { "type": "glob_pattern", "pattern": "/w/**/*.env" }, "access": "deny" },
+                ],
+                "globScanMaxDepth": 4,
+            } }),
+        ),
+    ] {
+        check(
+            &asked(wanted),
+            "item/permissions/requestApproval",
+            json!({ "environmentId": "local", "cwd": "/ws", "permissions": expect }),
+        );
+    }
+}
