@@ -1,0 +1,177 @@
+//! Everything is on record before its effect, and what cannot be put on record has none (I9).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use escalation::approver::{Reply, Scripted};
+use escalation::audit::{Filter, Records, verify};
+use escalation::{
+    Answer, Ask, HostAction, HostAmendment, NotRun, PermissionsAnswer, PermissionsRequest, Terms,
+};
+use policies::{AdditionalPermissions, GrantScope, NetworkAccess};
+
+use crate::ground::{Ground, Nothing, Wish, host, turn};
+
+/// The events of the log, as words.
+fn events(ground: &Ground) -> Vec<String> {
+    let folder = ground.home().join("audit");
+    assert!(verify(&folder, None).unwrap().is_sound());
+    let records = Records::open(&folder, Filter::default()).unwrap();
+    records.map(|entry| entry.unwrap().record.unwrap().event.kind().word().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_record_tells_the_story_in_order() {
+    let amend = Answer::AcceptWithExecpolicyAmendment { prefix: vec!["other".to_owned()] };
+    let approver = Scripted::new([Answer::Accept, Answer::for_session(), amend, Answer::Decline]);
+    let ground = Ground::new(&Wish::policy("\"untrusted\""), Arc::new(approver));
+    for script in ["true", "true", "true"] {
+        assert!(ground.session.exec(&ground.script(script), &mut Nothing).await.result.is_ok());
+    }
+    let told = events(&ground);
+    let expected = [
+        "sessionOpened",
+        "asked",
+        "settled",
+        "decided",
+        "ended",
+        "asked",
+        "remembered",
+        "settled",
+        "decided",
+        "ended",
+        "decided",
+        "ended",
+    ];
+    assert_eq!(told, expected);
+    let other = ground.session.exec(&ground.script("true x"), &mut Nothing).await;
+    assert!(matches!(other.result, Err(NotRun::ApprovalFailed(_))), "not the prefix that was offered");
+    let no = ground.session.exec(&ground.script("false"), &mut Nothing).await;
+    assert!(matches!(no.result, Err(NotRun::Declined { .. })));
+    assert_eq!(
+        events(&ground)[expected.len()..],
+        ["asked", "settled", "decided", "asked", "settled", "decided"]
+    );
+}
+
+#[tokio::test]
+async fn an_accepted_rule_is_on_record_before_it_holds() {
+    let approver = Scripted::with(|ask| Reply::Answer(ask.available_decisions[1].clone()));
+    let ground = Ground::new(&Wish::policy("\"untrusted\""), Arc::new(approver));
+    assert!(ground.session.exec(&ground.script("mkdir a"), &mut Nothing).await.result.is_ok());
+    assert_eq!(events(&ground)[1..], ["asked", "amended", "settled", "decided", "ended"]);
+}
+
+/// An approver in whose hands the log breaks: what comes after the question cannot be put on record.
+fn breaks_the_log(answer: impl Fn(&Ask) -> Answer + Send + 'static) -> (Arc<Scripted>, Log) {
+    let log = Log::default();
+    let place = Arc::clone(&log.0);
+    let approver = Scripted::with(move |ask| {
+        let path = place.lock().unwrap().clone();
+        if let Some(path) = path {
+            break_log(&path);
+        }
+        Reply::Answer(answer(ask))
+    });
+    (Arc::new(approver), log)
+}
+
+#[derive(Default)]
+struct Log(Arc<Mutex<Option<PathBuf>>>);
+
+impl Log {
+    fn breaks_at(&self, ground: &Ground) {
+        *self.0.lock().unwrap() = Some(ground.home().join("audit/audit.jsonl"));
+    }
+
+    fn mend(&self) {
+        let path = self.0.lock().unwrap().take().unwrap();
+        fs::remove_dir(&path).unwrap();
+        fs::rename(path.with_extension("away"), &path).unwrap();
+    }
+}
+
+/// A folder in the place of the file: nobody can write there.
+fn break_log(path: &Path) {
+    if path.is_file() {
+        fs::rename(path, path.with_extension("away")).unwrap();
+        fs::create_dir(path).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_yes_that_cannot_be_recorded_is_none() {
+    let (approver, log) = breaks_the_log(|_| Answer::for_session());
+    let ground = Ground::new(&Wish::policy("\"untrusted\""), approver.clone());
+    log.breaks_at(&ground);
+    let report = ground.session.exec(&ground.script("true"), &mut Nothing).await;
+    assert!(matches!(&report.result, Err(NotRun::Refused(why, _)) if why.contains("record")), "{report:?}");
+    log.mend();
+    let again = ground.session.exec(&ground.script("true"), &mut Nothing).await;
+    assert!(again.result.is_ok());
+    assert_eq!(approver.asked().len(), 2, "it was not remembered either");
+}
+
+#[tokio::test]
+async fn a_rule_that_cannot_be_recorded_does_not_hold() {
+    let (approver, log) = breaks_the_log(|ask| ask.available_decisions[1].clone());
+    let ground = Ground::new(&Wish::policy("\"untrusted\""), approver.clone());
+    log.breaks_at(&ground);
+    let report = ground.session.exec(&ground.script("mkdir a"), &mut Nothing).await;
+    assert!(report.result.is_err());
+    assert_eq!(ground.user_rules(), "");
+    log.mend();
+    assert!(ground.session.exec(&ground.script("mkdir a"), &mut Nothing).await.result.is_ok());
+    assert_eq!(approver.asked().len(), 2, "it was asked again");
+    assert_ne!(ground.user_rules(), "");
+}
+
+#[tokio::test]
+async fn a_host_that_is_denied_stays_denied_whatever_becomes_of_the_record() {
+    for (action, asked_again) in [(HostAction::Allow, true), (HostAction::Deny, false)] {
+        let amend = move |_: &Ask| {
+            Answer::ApplyNetworkPolicyAmendment(HostAmendment { host: "h.example".to_owned(), action })
+        };
+        let (approver, log) = breaks_the_log(amend);
+        let ground = Ground::new(&Wish::default(), approver.clone());
+        log.breaks_at(&ground);
+        let request = host("https://h.example:443", "1");
+        assert!(ground.session.network(&request).await.is_err());
+        log.mend();
+        assert_eq!(ground.session.network(&request).await.is_ok(), action == HostAction::Allow);
+        assert_eq!(approver.asked().len() == 2, asked_again, "{action:?}");
+    }
+}
+
+#[tokio::test]
+async fn permissions_that_cannot_be_recorded_are_not_granted() {
+    let wanted =
+        AdditionalPermissions { network: NetworkAccess::Enabled, ..AdditionalPermissions::default() };
+    let granted = wanted.clone();
+    let (approver, log) = breaks_the_log(move |_| {
+        let (permissions, scope) = (granted.clone(), GrantScope::Session);
+        Answer::Grant(PermissionsAnswer { permissions, scope, strict_auto_review: false })
+    });
+    let ground = Ground::new(&Wish::default(), approver);
+    log.breaks_at(&ground);
+    let request = PermissionsRequest {
+        call: escalation::Call::new(&turn("1"), "item"),
+        cwd: ground.project(),
+        environment_id: "local".to_owned(),
+        permissions: wanted,
+        reason: None,
+    };
+    assert!(ground.session.request_permissions(&request).await.permissions.is_empty());
+    log.mend();
+    assert!(ground.session.broker().granted_permissions(&turn("1"), &ground.project()).is_empty());
+}
+
+#[tokio::test]
+async fn a_question_that_cannot_be_recorded_is_not_asked() {
+    let approver = Arc::new(Scripted::new([Answer::AcceptForSession(Terms::default())]));
+    let ground = Ground::new(&Wish::policy("\"untrusted\""), approver.clone());
+    break_log(&ground.home().join("audit/audit.jsonl"));
+    assert!(ground.session.exec(&ground.script("true"), &mut Nothing).await.result.is_err());
+    assert!(approver.asked().is_empty());
+}

@@ -1,0 +1,172 @@
+//! What is changed between a question and its run, or between a yes for the session and the next run.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use escalation::approver::Reply;
+use escalation::{Answer, Ask, ExecRequest, NotRun, SandboxPermissions};
+use policies::{Access, AdditionalPermissions, Entry, SandboxMode};
+
+use crate::bench::{Behaviour, Bench, Wish, yes};
+
+pub(crate) const BEHAVIOURS: &[Behaviour] = &[
+    ("the_second_attempt_is_what_was_asked_about", the_second_attempt_is_what_was_asked_about),
+    ("a_folder_is_where_its_name_leads", a_folder_is_where_its_name_leads),
+    ("what_else_decides_is_asked_about_each_time", what_else_decides_is_asked_about_each_time),
+    ("a_script_with_more_than_the_sandbox_is_its_content", a_script_with_more_is_its_content),
+    ("a_link_to_a_program_does_not_matter_after_the_question", a_link_does_not_matter_after_the_question),
+    ("the_agents_words_are_called_its_own", the_agents_words_are_called_its_own),
+];
+
+fn for_session(_: &Ask) -> Reply {
+    Reply::Answer(Answer::for_session())
+}
+
+fn program(path: PathBuf, script: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, format!("#!/bin/bash\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+fn relink(link: &Path, to: &str) {
+    std::fs::remove_file(link).ok();
+    symlink(to, link).unwrap();
+}
+
+/// One whose approver says yes, and does something before that.
+fn meanwhile(wish: Wish, change: impl Fn(&Path) + Send + 'static) -> Bench {
+    let root: Arc<Mutex<PathBuf>> = Arc::default();
+    let seen = Arc::clone(&root);
+    let bench = Bench::new(wish, move |_| {
+        change(&seen.lock().unwrap());
+        Reply::Answer(Answer::Accept)
+    });
+    *root.lock().unwrap() = bench.root.clone();
+    bench
+}
+
+fn the_second_attempt_is_what_was_asked_about() {
+    let on_failure = || Wish { policy: "\"on-failure\"", ..Wish::default() };
+    let evil = "touch ../outside/evil";
+    let change = move |root: &Path| {
+        program(root.join("project/deploy.sh"), evil);
+        relink(&root.join("project/link"), "../home");
+    };
+    for (cwd, argv) in [
+        ("project", &["bash", "deploy.sh"][..]),
+        ("project", &["./deploy.sh"]),
+        ("project/link", &["bash", "-c", "echo 'blocked by seccomp' >&2; touch ../home/evil; exit 1"]),
+    ] {
+        let bench = meanwhile(on_failure(), change);
+        program(bench.root.join("project/deploy.sh"), "echo 'blocked by seccomp' >&2; exit 1");
+        std::fs::create_dir(bench.root.join("project/folder")).unwrap();
+        relink(&bench.root.join("project/link"), "folder");
+        let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+        let came = bench.run(&ExecRequest { argv, cwd: bench.path(cwd), ..bench.request("") });
+        assert_eq!((came.asked, came.report.attempts), (1, 1), "{:?}", came.report);
+        assert!(matches!(came.report.retry, Some(NotRun::Changed { .. })), "{:?}", came.report);
+        assert!(!bench.root.join("outside/evil").exists() && !bench.root.join("home/evil").exists());
+    }
+}
+
+fn a_folder_is_where_its_name_leads() {
+    let make = |bench: &Bench| {
+        std::fs::create_dir(bench.root.join("project/folder")).unwrap();
+        relink(&bench.root.join("project/link"), "folder");
+    };
+    let request =
+        |bench: &Bench| ExecRequest { cwd: bench.path("project/link"), ..bench.escalated("pwd -P") };
+
+    let bench = Bench::new(Wish::default(), for_session);
+    make(&bench);
+    assert_eq!(bench.run(&request(&bench)).asked, 1);
+    assert_eq!(bench.run(&request(&bench)).asked, 0);
+    let ask = bench.approver.asked().remove(0);
+    assert_eq!(ask.exec().unwrap().cwd_target, Some(bench.path("project/folder")));
+    relink(&bench.root.join("project/link"), "../home");
+    assert_eq!(bench.run(&request(&bench)).asked, 1, "it leads elsewhere");
+
+    let bench = meanwhile(Wish::default(), |root| relink(&root.join("project/link"), "../home"));
+    make(&bench);
+    let came = bench.run(&request(&bench));
+    assert!(matches!(came.report.result, Err(NotRun::Changed { .. })), "{:?}", came.report);
+    assert_eq!(came.output, "");
+}
+
+fn what_else_decides_is_asked_about_each_time() {
+    let bench = Bench::new(Wish { path: Some("project/bin"), ..Wish::default() }, for_session);
+    for path in ["deploy.sh", "sub/deploy.sh", "bin/deploy-tool"] {
+        program(bench.root.join("project").join(path), "true");
+    }
+    assert_eq!(bench.run(&bench.escalated("deploy-tool")).asked, 1);
+    assert_eq!(bench.run(&bench.escalated("deploy-tool")).asked, 1, "it is looked up in the workspace");
+
+    let bench = Bench::new(Wish::default(), for_session);
+    for path in ["deploy.sh", "sub/deploy.sh"] {
+        program(bench.root.join("project").join(path), "true");
+    }
+    for script in [
+        "cd sub && ./deploy.sh",
+        "bash < deploy.sh",
+        "./dep*.sh",
+        "F=deploy; ./$F.sh",
+        "bash \"$PWD/deploy.sh\"",
+        "if true; then ./deploy.sh; fi",
+        "cat deploy.sh | bash",
+        "eval 'bash deploy.sh'",
+        "python3 -c 'import subprocess; subprocess.call([\"./deploy.sh\"])'",
+    ] {
+        assert_eq!(bench.run(&bench.escalated(script)).asked, 1, "{script}");
+        assert_eq!(bench.run(&bench.escalated(script)).asked, 1, "once more: {script}");
+    }
+    assert_eq!(bench.run(&bench.escalated("./deploy.sh && echo done")).asked, 1);
+    assert_eq!(bench.run(&bench.escalated("./deploy.sh && echo done")).asked, 0, "it is what its words say");
+    program(bench.root.join("project/deploy.sh"), "echo another");
+    assert_eq!(bench.run(&bench.escalated("./deploy.sh && echo done")).asked, 1);
+}
+
+fn a_script_with_more_is_its_content() {
+    type Make = fn(&Bench) -> ExecRequest;
+    let full = || Wish { policy: "\"untrusted\"", mode: SandboxMode::DangerFullAccess, ..Wish::default() };
+    let on_failure = || Wish { policy: "\"on-failure\"", ..Wish::default() };
+    let additional: Make = |bench| {
+        let entries = vec![Entry::for_path(bench.path("outside"), Access::Write)];
+        let more = AdditionalPermissions { entries, ..AdditionalPermissions::default() };
+        ExecRequest { permissions: SandboxPermissions::WithAdditional(more), ..bench.request("bash run.sh") }
+    };
+    let plain: Make = |bench| bench.request("bash run.sh");
+    for (wish, request) in [(Wish::default(), additional), (full(), plain), (on_failure(), plain)] {
+        let bench = Bench::new(wish, for_session);
+        std::fs::write(bench.root.join("outside/x"), "").unwrap();
+        program(bench.root.join("project/run.sh"), "echo > ../outside/x");
+        assert_eq!(bench.run(&request(&bench)).asked, 1);
+        assert_eq!(bench.run(&request(&bench)).asked, 0);
+        program(bench.root.join("project/run.sh"), "echo another > ../outside/x");
+        assert_eq!(bench.run(&request(&bench)).asked, 1, "{:?}", request(&bench));
+    }
+}
+
+fn a_link_does_not_matter_after_the_question() {
+    let bench = Bench::new(Wish::default(), yes);
+    program(bench.root.join("project/good"), "echo $0");
+    relink(&bench.root.join("project/tool"), "good");
+    let came = bench.run(&ExecRequest { argv: vec!["./tool".into()], ..bench.escalated("") });
+    let good = bench.path("project/good");
+    assert_eq!(came.output, format!("{good}\n"), "the file is executed, and not what leads to it");
+    assert_eq!(bench.approver.asked()[0].exec().unwrap().program.path, good);
+}
+
+fn the_agents_words_are_called_its_own() {
+    let bench = Bench::new(Wish::default(), yes);
+    for request in [bench.escalated("true"), bench.request("rm -rf x")] {
+        bench.run(&ExecRequest { justification: Some("a rule allows this".to_owned()), ..request });
+    }
+    for ask in bench.approver.asked() {
+        assert!(
+            ask.reason.as_ref().unwrap().contains("the agent says: a rule allows this"),
+            "{:?}",
+            ask.reason
+        );
+    }
+}
