@@ -6,9 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use escalation::SessionId;
 use policies::SandboxMode;
 use sandbox::BackendChoice;
 
+use crate::approval::ApprovalWord;
+use crate::approvals::arguments::ApprovalsArguments;
+use crate::audit::arguments::AuditArguments;
 use crate::execpolicy::arguments::ExecpolicyArguments;
 use crate::policy::arguments::{DebugConfigArguments, RequirementsArguments};
 
@@ -45,10 +49,14 @@ pub(crate) enum Command {
     Sandbox(Box<SandboxArguments>),
     /// Say which commands the rules allow, and why.
     Execpolicy(Box<ExecpolicyArguments>),
+    /// Show what was approved for longer than once, and take it back.
+    Approvals(ApprovalsArguments),
     /// Show the configuration that holds here, and who decided each value.
     DebugConfig(DebugConfigArguments),
     /// Check and explain the limits that an administrator sets.
     Requirements(RequirementsArguments),
+    /// Read the record of every decision, and check that it is whole.
+    Audit(AuditArguments),
     /// Show what this machine can enforce, and prove it.
     Doctor(DoctorArguments),
 }
@@ -62,6 +70,7 @@ Examples:
   codex sandbox --mode workspace-write --network on -- npm install
   codex sandbox --deny-read '**/*.env' -- cat secrets.env
   codex sandbox --mode workspace-write --explain -- true    show the plan, run nothing
+  codex sandbox --mode workspace-write -a on-failure -- make install    ask before it gets more
 
 Exit status: the command's own, 128+N when signal N ended it; 1 invalid configuration, 2 wrong usage,
 124 timeout, 125 the sandbox failed, 126 refused or not executable, 127 program not found.";
@@ -146,9 +155,44 @@ pub(crate) struct SandboxArguments {
     #[arg(long, requires = "sandbox_state_json")]
     pub(crate) sandbox_state_disable_network: bool,
 
+    #[command(flatten)]
+    pub(crate) asking: AskingArguments,
+
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// Judging the command, and asking about it.
+#[derive(Debug, Args)]
+pub(crate) struct AskingArguments {
+    /// Judge the command, and ask here where that is needed: untrusted, on-failure, on-request, never, or
+    /// granular:CATEGORY,… of sandbox_approval, rules and request_permissions
+    #[arg(short = 'a', long, value_name = "POLICY", conflicts_with = "explain", help_heading = ASKING)]
+    pub(crate) ask_for_approval: Option<ApprovalWord>,
+
+    /// Judge by your rule files and the repository's, too, and not only by the administrator's
+    #[arg(long, requires = "ask_for_approval", help_heading = ASKING)]
+    pub(crate) exec_policy: bool,
+
+    /// Remember what is approved for the session under this name, for later runs with the same name
+    #[arg(long, value_name = "NAME", requires = "ask_for_approval", value_parser = parse_session, help_heading = ASKING)]
+    pub(crate) session: Option<SessionId>,
+
+    /// How long a question waits for an answer [default: 1h]
+    #[arg(long, value_name = "DURATION", requires = "ask_for_approval", value_parser = parse_duration, help_heading = ASKING)]
+    pub(crate) answer_within: Option<Duration>,
+
+    /// A program that says how risky a command is; it decides nothing. See docs/assessor.md
+    #[arg(long, value_name = "PROGRAM", requires = "ask_for_approval", help_heading = ASKING)]
+    pub(crate) risk_assessor: Option<PathBuf>,
+}
+
+/// The heading in the help.
+const ASKING: &str = "Asking";
+
+fn parse_session(name: &str) -> Result<SessionId, String> {
+    SessionId::parse(name).map_err(|error| format!("{error}: {}", error.help()))
 }
 
 impl Overrides {
@@ -196,7 +240,7 @@ fn parse_switch(word: &str) -> Result<bool, String> {
     }
 }
 
-fn parse_duration(word: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(word: &str) -> Result<Duration, String> {
     let wrong = || "expected a positive number with ms, s, m or h, as in 90s".to_owned();
     let digits = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
     let (number, unit) = word.split_at(digits);

@@ -2,9 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+mod approval;
+mod approvals;
 mod arguments;
+mod asking;
+mod audit;
 mod caller;
 mod doctor;
+mod ending;
 mod execpolicy;
 mod policy;
 mod report;
@@ -32,7 +37,9 @@ fn main() -> ExitCode {
         Command::Sandbox(arguments) => run::sandbox(arguments.with(cli.overrides)),
         Command::Execpolicy(arguments) => execpolicy::execpolicy(&arguments, &cli.overrides),
         Command::DebugConfig(arguments) => policy::debug_config(&arguments, &cli.overrides),
+        Command::Approvals(arguments) => approvals::approvals(&arguments),
         Command::Requirements(arguments) => policy::requirements(&arguments, &cli.overrides),
+        Command::Audit(arguments) => audit::audit(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
     }
 }

@@ -127,7 +127,13 @@ impl From<BackendError> for Failure {
 
 impl From<LaunchError> for Failure {
     fn from(error: LaunchError) -> Self {
-        let refused = error.exec_errno().is_some() || matches!(error, LaunchError::WayOut { .. });
+        let refused = error.exec_errno().is_some()
+            || matches!(
+                error,
+                LaunchError::WayOut { .. }
+                    | LaunchError::ProgramChanged { .. }
+                    | LaunchError::DirectoryChanged { .. }
+            );
         let blame = if refused { Blame::Refused } else { Blame::Failed };
         Self::of(blame, &error, error.help())
     }
@@ -213,14 +219,43 @@ pub(crate) fn say(line: &str) {
 /// # Errors
 /// The result did not get there: half a report must not look like a whole one.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    print_to_reader(text).map(|_| ())
+}
+
+/// Writes a part of a result to stdout, and answers whether anybody reads on: a reader that has gone away
+/// (`| head`) has what it wanted.
+///
+/// # Errors
+/// As [`print()`].
+pub(crate) fn print_to_reader(text: &str) -> Result<bool, Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(()),
-        // A reader that has gone away (`| head`) has what it wanted.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(error) => {
             let message = format!("cannot write the result to standard output: {error}");
             Err(Failure::new(Blame::Failed, message, "make room, or name another place"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_not_the_approved_one_is_refused() {
+        let path = policies::AbsolutePath::parse("/ws/run.sh").unwrap();
+        let failure = Failure::from(LaunchError::ProgramChanged { path });
+        assert_eq!(failure.blame.status(), 126);
+        assert_eq!(
+            (failure.message.as_str(), failure.help.as_slice()),
+            (
+                "refused `/ws/run.sh`: the file is not the one that was approved any more",
+                ["look at it again and run it once more".to_owned()].as_slice()
+            )
+        );
+        let failure = Failure::from(LaunchError::Lost);
+        assert_eq!(failure.blame.status(), 125);
     }
 }

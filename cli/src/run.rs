@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use policies::admin::AdminFolder;
 use policies::effective::load::Obey;
-use policies::effective::{EffectivePolicy, ValueOrigin};
+use policies::effective::{EffectivePolicy, ValueOrigin, class};
 use policies::{
     AbsolutePath, Access, AdditionalPermissions, Asked, Entry, EntryPath, GlobPattern, NetworkAccess,
     PermissionProfile, Purpose, SandboxMode, SandboxState, SessionRequest, child_environment,
@@ -16,7 +16,9 @@ use sandbox::foreground::{Foreground, Outcome};
 use sandbox::{Backend, Ended, Permit, Plan, PlanRequest};
 use serde_json::json;
 
+use crate::approval::ApprovalWord;
 use crate::arguments::SandboxArguments;
+use crate::asking;
 use crate::caller::Caller;
 use crate::report::{Blame, Failure, Format, print, say};
 use crate::session::{self, Typed};
@@ -33,6 +35,9 @@ pub(crate) fn sandbox(arguments: SandboxArguments) -> ExitCode {
 fn try_sandbox(arguments: &SandboxArguments, format: Format) -> Result<ExitCode, Failure> {
     check_descriptors(&arguments.keep_fd)?;
     let caller = Caller::look_around(arguments.cd.as_deref())?;
+    if arguments.asking.ask_for_approval.is_some() {
+        return asking::run(arguments, &caller, format);
+    }
     // The guard gets ready while the configuration is read and the plan is made.
     let confined = arguments.mode != Some(SandboxMode::DangerFullAccess);
     let foreground = (!arguments.explain && confined)
@@ -59,7 +64,7 @@ fn try_sandbox(arguments: &SandboxArguments, format: Format) -> Result<ExitCode,
         sandbox::unconfined::run(permit, arguments.timeout)
     };
     match outcome {
-        Ok(outcome) => Ok(finish(outcome, &prepared.backend, arguments, format)),
+        Ok(outcome) => Ok(finish(outcome, prepared.backend.name(), arguments, format)),
         Err(error) if error.is_about_the_host() => Err(with_obstacles(error.into())),
         Err(error) => Err(error.into()),
     }
@@ -72,11 +77,23 @@ struct Prepared {
     profile_name: String,
 }
 
-fn prepare(arguments: &SandboxArguments, caller: &Caller, format: Format) -> Result<Prepared, Failure> {
+/// What holds for a run, with what its flags changed.
+pub(crate) struct Settled {
+    pub(crate) policy: EffectivePolicy,
+    /// Where the command starts.
+    pub(crate) cwd: AbsolutePath,
+}
+
+/// Loads what holds, applies the flags, and checks the outcome against the limits.
+pub(crate) fn settle(
+    arguments: &SandboxArguments,
+    caller: &Caller,
+    format: Format,
+) -> Result<Settled, Failure> {
     let state =
         arguments.sandbox_state_json.as_deref().map(|json| state(json, arguments, caller)).transpose()?;
     let cwd = state.as_ref().map_or_else(|| caller.cwd.clone(), |state| state.cwd.clone());
-    let policy = load(arguments, caller, &cwd, state)?;
+    let mut policy = load(arguments, caller, &cwd, state)?;
     for warning in &policy.warnings {
         format.warn(warning);
     }
@@ -84,7 +101,15 @@ fn prepare(arguments: &SandboxArguments, caller: &Caller, format: Format) -> Res
     refuse_network_beyond_fallback(arguments, &policy)?;
     refuse_widening_the_catalogue(arguments, &policy)?;
     let profile = within_limits(&policy, adjust(arguments, chosen, &cwd)?)?;
-    refuse_missing_proxy(&policy, &profile)?;
+    policy.admits_network(&profile)?;
+    policy.profile.class = class(&profile);
+    policy.profile.resolved.profile = profile;
+    Ok(Settled { policy, cwd })
+}
+
+fn prepare(arguments: &SandboxArguments, caller: &Caller, format: Format) -> Result<Prepared, Failure> {
+    let Settled { policy, cwd } = settle(arguments, caller, format)?;
+    let profile = &policy.profile.resolved.profile;
     let mut environment = child_environment(
         &policy.config.shell_environment_policy,
         caller.variables.iter().cloned(),
@@ -92,7 +117,7 @@ fn prepare(arguments: &SandboxArguments, caller: &Caller, format: Format) -> Res
     );
     set_working_directory(&mut environment, &cwd);
     let plan = Plan::resolve(PlanRequest {
-        profile: &profile,
+        profile,
         cwd: &cwd,
         workspace: &cwd,
         environment,
@@ -126,12 +151,16 @@ fn load(
     cwd: &AbsolutePath,
     state: Option<SandboxState>,
 ) -> Result<EffectivePolicy, Failure> {
+    // Whoever is asked decides within the administrator's limits.
+    let asks = arguments.asking.ask_for_approval.is_some();
     let obey = match &arguments.permission_profile {
-        Some(_) if !arguments.include_managed_config => Obey::ConfigurationOnly,
+        Some(_) if !arguments.include_managed_config && !asks => Obey::ConfigurationOnly,
         Some(_) | None => Obey::Requirements,
     };
+    let mut config = arguments.config.clone();
+    config.extend(arguments.asking.ask_for_approval.as_ref().map(ApprovalWord::as_override));
     let typed = Typed {
-        config: &arguments.config,
+        config: &config,
         enable: &arguments.enable,
         disable: &arguments.disable,
         profile_file: arguments.profile.as_deref(),
@@ -248,48 +277,6 @@ fn adjust(
     })
 }
 
-/// Opening the network directly must not replace a proxy that was asked for (I1).
-fn refuse_missing_proxy(policy: &EffectivePolicy, profile: &PermissionProfile) -> Result<(), Failure> {
-    let without_sandbox = matches!(profile, PermissionProfile::Disabled);
-    if !profile.network().is_enabled() {
-        return Ok(());
-    }
-    if let Some(managed) = &policy.requirements.network {
-        let message = format!(
-            "the network is managed (set by {}), which needs a proxy that this release does not have",
-            managed.source
-        );
-        return Err(Failure::new(
-            Blame::Refused,
-            message,
-            "run without network, in a profile that has a sandbox",
-        ));
-    }
-    let network = &policy.profile.resolved.network;
-    if let Some(managed) = policy.requirements.permissions.get(&policy.profile.resolved.name)
-        && !network.limits().is_empty()
-    {
-        let message = format!(
-            "`{}` under `network` of the managed profile `{}` (set by {}) needs a proxy that this release does not have",
-            network.limits().join("`, `"),
-            policies::escape(&policy.profile.resolved.name),
-            managed.source
-        );
-        return Err(Failure::new(Blame::Refused, message, "run in a profile without network"));
-    }
-    if policy.has_feature("network_proxy") && !without_sandbox {
-        let help = if policy.requirements.features.contains_key("network_proxy") {
-            "run without network; requirements pin the feature"
-        } else {
-            "run without network, or pass `--disable network_proxy` to reach it directly"
-        };
-        let message =
-            "the feature `network_proxy` asks for a proxied network, which this release cannot provide";
-        return Err(Failure::new(Blame::Refused, message, help));
-    }
-    Ok(())
-}
-
 fn absolute(path: &Path, cwd: &AbsolutePath) -> Result<AbsolutePath, Failure> {
     Ok(AbsolutePath::parse(cwd.as_path().join(path))?)
 }
@@ -333,7 +320,7 @@ fn check_descriptors(numbers: &[i32]) -> Result<(), Failure> {
     }
 }
 
-fn with_obstacles(failure: Failure) -> Failure {
+pub(crate) fn with_obstacles(failure: Failure) -> Failure {
     let host = sandbox::probe::Host::examine(std::env::var_os("PATH").as_deref());
     let obstacles =
         host.obstacles().into_iter().map(|obstacle| format!("{}: {}", obstacle.layer, obstacle.fix));
@@ -372,7 +359,12 @@ fn explain(prepared: &Prepared, arguments: &SandboxArguments, format: Format) ->
 }
 
 /// The exit status for an ended run, and a word about it where the status alone would mislead.
-fn finish(outcome: Outcome, backend: &Backend, arguments: &SandboxArguments, format: Format) -> ExitCode {
+pub(crate) fn finish(
+    outcome: Outcome,
+    backend: &str,
+    arguments: &SandboxArguments,
+    format: Format,
+) -> ExitCode {
     let status = match outcome {
         Outcome::Ended(Ended::Exited(code)) => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
         Outcome::Ended(Ended::Signaled(signal)) | Outcome::Interrupted(signal) => {
@@ -385,7 +377,7 @@ fn finish(outcome: Outcome, backend: &Backend, arguments: &SandboxArguments, for
             "event": "ended",
             "exitStatus": status,
             "timedOut": outcome == Outcome::TimedOut,
-            "backend": backend.name(),
+            "backend": backend,
         })
         .to_string()),
         Format::Text => {

@@ -1,8 +1,8 @@
 //! The effective policy around a command line: of the working directory, with what was typed.
 
 use policies::admin::AdminFolder;
-use policies::effective::EffectivePolicy;
 use policies::effective::load::{LoadError, Obey, PolicySources};
+use policies::effective::{EffectivePolicy, ProxyMissing};
 use policies::{ConfigSources, SessionRequest, feature_override};
 
 use crate::caller::Caller;
@@ -60,6 +60,12 @@ pub(crate) fn load(
         obey,
     };
     Ok(EffectivePolicy::load(sources, request)?)
+}
+
+impl From<ProxyMissing> for Failure {
+    fn from(error: ProxyMissing) -> Self {
+        Self::of(Blame::Refused, &error, [error.help().to_owned()])
+    }
 }
 
 impl From<LoadError> for Failure {

@@ -44,6 +44,10 @@ fn help() {
     let project = Project::new();
     insta::assert_snapshot!("help", project.run(&["--help"]));
     insta::assert_snapshot!("help_sandbox", project.run(&["sandbox", "--help"]));
+    insta::assert_snapshot!("help_approvals_list", project.run(&["approvals", "list", "--help"]));
+    insta::assert_snapshot!("help_approvals_revoke", project.run(&["approvals", "revoke", "--help"]));
+    let audit = ["verify", "show", "tail"].map(|command| project.run(&["audit", command, "--help"]));
+    insta::assert_snapshot!("help_audit", [project.run(&["audit", "--help"]), audit.concat()].concat());
 }
 
 #[test]
@@ -86,3 +90,67 @@ fn errors_say_what_why_and_the_fix() {
         .collect();
     insta::assert_snapshot!(said);
 }
+
+#[test]
+fn approvals() {
+    let project = Project::new();
+    let folder = project.path().join("home/.codex");
+    let private = |path: &Path, mode| {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let nothing = project.run(&["approvals", "list"]);
+    for sub in ["rules", "approvals"] {
+        std::fs::create_dir_all(folder.join(sub)).unwrap();
+        private(&folder.join(sub), 0o700);
+    }
+    let rules = "# mine\nprefix_rule(pattern=[\"git\", \"pull\"], decision=\"allow\")\n\
+        network_rule(host=\"h\", protocol=\"https\", decision=\"allow\", justification=\"approved\")\n";
+    std::fs::write(folder.join("rules/default.rules"), rules).unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.join("approvals").join(name);
+        std::fs::write(&path, text).unwrap();
+        private(&path, 0o600);
+    };
+    write("work.json", WORK);
+    let mut said = format!("$ codex approvals list\n{nothing}\n");
+    for row in [
+        &["list"][..],
+        &["list", "--json"],
+        &["list", "--session", "play"],
+        &["revoke"],
+        &["revoke", "g1", "g9"],
+        &["revoke", "g1", "--session", "play"],
+        &["revoke", "g1", "--session", "work"],
+        &["revoke", "--rule", "1"],
+        &["revoke", "--rule", "2:git push"],
+        &["revoke", "--rule", "2:git pull", "--rule", "3"],
+        &["list"],
+        &["revoke", "--all"],
+        &["revoke", "--all"],
+        &["list"],
+    ] {
+        let ran = project.run(&[&["approvals"], row].concat());
+        said += &format!("$ codex approvals {}\n{ran}\n", row.join(" "));
+    }
+    write("work.json", "{}");
+    for row in [&["list"][..], &["list", "--session", "work"], &["revoke", "g1"]] {
+        let ran = project.run(&[&["approvals"], row].concat());
+        said += &format!("$ codex approvals {}   (with a broken file)\n{ran}\n", row.join(" "));
+    }
+    insta::assert_snapshot!(said);
+}
+
+/// As a session writes it.
+const WORK: &str = r#"{"version":1,"session":"work","grants":[
+    {"id":"g1","what":{"key":["exec","0000000000000000000000000000000000000000000000000000000000000001"]},
+     "label":"git push","issuedMs":1700000000000,"seenMs":1700000000000},
+    {"id":"g2","what":{"key":["network","0000000000000000000000000000000000000000000000000000000000000002"]},
+     "label":"https://example.org:443\u001b[2J","issuedMs":1700000000000,"seenMs":1700000000000,
+     "expiresMs":4107542400000,"usesLeft":1,"below":"/ws"},
+    {"id":"g3","what":{"permissions":{"network":{"enabled":true},"fileSystem":{"write":["/w"]}}},
+     "label":"more permissions","issuedMs":1700000000000,"seenMs":1700000000000},
+    {"id":"g4","what":{"root":"/data"},"label":"/data","issuedMs":1700000000000,"seenMs":1700000000000},
+    {"id":"g5","what":{"root":"/over"},"label":"/over","issuedMs":1700000000000,"seenMs":1700000000000,
+     "expiresMs":1700000000001}
+  ],"deniedHosts":["evil.example"]}"#;

@@ -67,7 +67,7 @@ pub(crate) struct ContextArguments {
     /// categories that may ask (sandbox_approval, rules); `explain` takes it from the configuration, `simulate`
     /// takes on-request
     #[arg(long, value_name = "POLICY")]
-    pub(crate) approval_policy: Option<super::context::ApprovalWord>,
+    pub(crate) approval_policy: Option<crate::approval::ApprovalWord>,
 
     /// What contains the command: read-only, workspace-write or danger-full-access; `explain` takes it from the
     /// configuration, `simulate` takes workspace-write

@@ -1,70 +1,17 @@
 //! The context of a verdict, from command-line words.
 
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 
-use execpolicy::{ApprovalPolicy, Context, Granular, Programs, Request, Sandboxing, WritableRoots};
+use escalation::ProgramFiles;
+use execpolicy::{ApprovalPolicy, Context, Request, Sandboxing};
 use policies::effective::EffectivePolicy;
 use policies::requirements::SandboxModeLimit;
 use policies::{AbsolutePath, SandboxMode};
 
 use super::arguments::ContextArguments;
+use crate::approval::ApprovalWord;
 use crate::caller::Caller;
 use crate::report::Failure;
-
-/// An approval policy as typed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct ApprovalWord(pub(crate) ApprovalPolicy);
-
-impl FromStr for ApprovalWord {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        let policy = match word {
-            "untrusted" => ApprovalPolicy::Untrusted,
-            "on-failure" => ApprovalPolicy::OnFailure,
-            "on-request" => ApprovalPolicy::OnRequest,
-            "never" => ApprovalPolicy::Never,
-            _ => granular(word)?,
-        };
-        Ok(Self(policy))
-    }
-}
-
-fn granular(word: &str) -> Result<ApprovalPolicy, String> {
-    let wrong = || {
-        "expected untrusted, on-failure, on-request, never, or granular:sandbox_approval,rules with the \
-         categories that may ask"
-            .to_owned()
-    };
-    let categories = word.strip_prefix("granular").ok_or_else(wrong)?;
-    let mut granular = Granular { sandbox_approval: false, rules: false };
-    if !categories.is_empty() {
-        for category in categories.strip_prefix(':').ok_or_else(wrong)?.split(',') {
-            match category {
-                "sandbox_approval" => granular.sandbox_approval = true,
-                "rules" => granular.rules = true,
-                "" => {}
-                _ => return Err(wrong()),
-            }
-        }
-    }
-    Ok(ApprovalPolicy::Granular(granular))
-}
-
-/// Looks where programs really lie: through symbolic links.
-#[derive(Debug)]
-struct OnDisk {
-    roots: WritableRoots,
-}
-
-impl Programs for OnDisk {
-    fn replaceable(&self, path: &str) -> bool {
-        // What is not there can be put there, for all that is known.
-        let real = Path::new(path).canonicalize().ok().and_then(|real| real.to_str().map(str::to_owned));
-        self.roots.replaceable(path) || real.is_none_or(|real| self.roots.replaceable(&real))
-    }
-}
 
 /// Owns what a [`Context`] borrows.
 #[derive(Debug)]
@@ -72,7 +19,7 @@ pub(crate) struct Surroundings {
     approval: ApprovalPolicy,
     sandboxing: Sandboxing,
     cwd: String,
-    programs: OnDisk,
+    programs: ProgramFiles,
 }
 
 /// What holds where no flag says otherwise.
@@ -125,9 +72,9 @@ impl Surroundings {
             None => defaults.sandboxing,
         };
         Self {
-            approval: arguments.approval_policy.map_or(defaults.approval, |word| word.0),
+            approval: arguments.approval_policy.map_or(defaults.approval, ApprovalWord::for_evaluation),
             sandboxing,
-            programs: OnDisk { roots: roots(caller, &defaults.writable) },
+            programs: program_files(caller, &defaults.writable),
             cwd: caller.cwd.as_path().to_string_lossy().into_owned(),
         }
     }
@@ -145,54 +92,9 @@ impl Surroundings {
     }
 }
 
-/// What a command could have written, now or in an earlier run: the workspace, whatever the mode, because
-/// the repository is the command's side, and the places for temporary files.
-fn roots(caller: &Caller, writable: &[PathBuf]) -> WritableRoots {
+/// What a command could have written, now or in an earlier run, is not what a rule names.
+fn program_files(caller: &Caller, writable: &[PathBuf]) -> ProgramFiles {
     let temporary = caller.variable("TMPDIR").map(PathBuf::from).filter(|path| path.is_absolute());
-    let named = [caller.cwd.as_path().to_owned(), "/tmp".into(), "/var/tmp".into(), "/dev/shm".into()];
-    let mut roots = Vec::new();
-    for root in named.into_iter().chain(temporary).chain(writable.iter().cloned()) {
-        roots.extend(root.canonicalize().ok().and_then(|real| real.to_str().map(str::to_owned)));
-        roots.extend(root.to_str().map(str::to_owned));
-    }
-    WritableRoots(roots)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use execpolicy::{ApprovalPolicy, Granular, Programs, WritableRoots};
-
-    use super::{ApprovalWord, OnDisk};
-
-    #[test]
-    fn a_program_lies_where_its_links_lead() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().canonicalize().unwrap().join(name).to_str().unwrap().to_owned();
-        for name in ["workspace", "bin"] {
-            std::fs::create_dir(path(name)).unwrap();
-        }
-        for name in ["workspace/git", "bin/ls"] {
-            std::fs::write(path(name), "").unwrap();
-        }
-        symlink(path("workspace/git"), path("bin/git")).unwrap();
-        let programs = OnDisk { roots: WritableRoots(vec![path("workspace")]) };
-        for (name, replaceable) in
-            [("bin/ls", false), ("bin/git", true), ("workspace/git", true), ("bin/absent", true)]
-        {
-            assert_eq!(programs.replaceable(&path(name)), replaceable, "{name}");
-        }
-    }
-
-    #[test]
-    fn granular_names_what_may_ask() {
-        let both = Granular { sandbox_approval: true, rules: true };
-        let parse = |word: &str| word.parse::<ApprovalWord>().map(|word| word.0);
-        assert_eq!(parse("granular:rules,sandbox_approval"), Ok(ApprovalPolicy::Granular(both)));
-        let none = Granular { sandbox_approval: false, rules: false };
-        assert_eq!(parse("granular"), Ok(ApprovalPolicy::Granular(none)));
-        assert!(parse("granular:everything").is_err());
-        assert!(parse("always").is_err());
-    }
+    let workspace = caller.cwd.as_path().to_owned();
+    ProgramFiles::new(std::iter::once(workspace).chain(temporary).chain(writable.iter().cloned()))
 }
