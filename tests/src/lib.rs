@@ -33,6 +33,7 @@ pub mod process;
 pub mod repository;
 pub mod system;
 pub mod table;
+pub mod terminal;
 pub mod tools;
 pub mod watch;
 pub mod words;

@@ -1,24 +1,15 @@
 //! A run at a terminal: the command has a terminal, keys reach it, sizes follow, and when it ends
 //! the terminal is as it was.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::Signal;
-use nix::sys::termios::{Termios, tcgetattr};
 use tests::case::Backend;
-use tests::identity::Identity;
 use tests::place::Place;
-use tests::process::{self, AFTERLIFE};
+use tests::process::AFTERLIFE;
+use tests::terminal::Terminal;
 use tests::tools;
 
 tests::on_every_backend_and_user!(
@@ -34,113 +25,6 @@ tests::on_every_backend_and_user!(
     input_cannot_be_faked,
     output_alone_may_be_a_terminal,
 );
-
-/// How long something may take to appear on the terminal.
-const PATIENCE: Duration = Duration::from_secs(15);
-
-/// The near side of a terminal on whose far side a program leads a session.
-struct Terminal {
-    near: Option<File>,
-    far: Option<OwnedFd>,
-    far_path: PathBuf,
-    shown: Arc<Mutex<Vec<u8>>>,
-    child: Child,
-}
-
-impl Terminal {
-    /// Starts `command` as the leader of a session that the terminal belongs to.
-    fn start(place: &Place, command: &Command, rows: u16, columns: u16) -> Result<Self> {
-        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        let OpenptyResult { master, slave } = openpty(&size, None).context("cannot open a terminal")?;
-        let far_path =
-            std::fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&slave)))?;
-
-        // `setsid --ctty` becomes the command; doing it here would need code between fork and exec.
-        let setsid = tools::find("setsid").context("needs `setsid`, which is not installed")?;
-        let mut leader = place.outside(&setsid.to_string_lossy());
-        let _configured = leader
-            .arg("--ctty")
-            .arg(command.get_program())
-            .args(command.get_args())
-            .env("TERM", "dumb")
-            .env("PS1", "prompt> ")
-            .stdin(slave.try_clone()?)
-            .stdout(slave.try_clone()?)
-            .stderr(slave.try_clone()?);
-        let child = leader.spawn().context("cannot start")?;
-
-        let near = File::from(master);
-        let shown = Arc::new(Mutex::new(Vec::new()));
-        let mut reading = near.try_clone()?;
-        let sink = Arc::clone(&shown);
-        let _reader = thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            // Reading fails when the far side has been closed by all.
-            while let Ok(length) = reading.read(&mut buffer)
-                && length > 0
-            {
-                let bytes = buffer.get(..length).unwrap_or_default();
-                sink.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-            }
-        });
-        Ok(Self { near: Some(near), far: Some(slave), far_path, shown, child })
-    }
-
-    /// Everything that was shown so far, without carriage returns.
-    fn screen(&self) -> String {
-        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&shown).replace('\r', "")
-    }
-
-    fn await_text(&self, text: &str) -> Result<()> {
-        let appeared = process::eventually(PATIENCE, || self.screen().contains(text));
-        ensure!(appeared, "{text:?} did not appear on the terminal, but: {}", self.screen());
-        Ok(())
-    }
-
-    fn type_keys(&mut self, keys: &str) -> Result<()> {
-        self.near.as_mut().context("the terminal is closed")?.write_all(keys.as_bytes())?;
-        Ok(())
-    }
-
-    fn resize(&self, rows: u16, columns: u16) -> Result<()> {
-        let mut stty = process::command(&Identity::own()?, "/usr/bin/stty");
-        let _configured = stty.arg("-F").arg(&self.far_path);
-        let _configured = stty.args(["rows", &rows.to_string(), "cols", &columns.to_string()]);
-        let _finished = process::finish(stty, b"")?.success()?;
-        Ok(())
-    }
-
-    fn modes(&self) -> Result<Termios> {
-        Ok(tcgetattr(self.near.as_ref().context("the terminal is closed")?.as_fd())?)
-    }
-
-    fn wait(&mut self) -> Result<ExitStatus> {
-        let mut status = None;
-        let _ended = process::eventually(PATIENCE, || {
-            status = self.child.try_wait().ok().flatten();
-            status.is_some()
-        });
-        // Let the reader catch up.
-        thread::sleep(Duration::from_millis(50));
-        status.with_context(|| format!("it does not end; on the terminal: {}", self.screen()))
-    }
-
-    /// The status as a shell would say it.
-    fn status(&mut self) -> Result<i32> {
-        let status = self.wait()?;
-        Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            let _killed = self.child.kill();
-            let _reaped = self.child.wait();
-        }
-    }
-}
 
 fn run(place: &Place, backend: Backend, script: &str) -> Result<Terminal> {
     run_program(place, backend, &["/bin/sh", "-c", script])
@@ -246,10 +130,9 @@ fn a_closed_terminal_ends_the_run(backend: Backend, place: &mut Place) -> Result
     let mut terminal = run(place, backend, "setsid sleep 600 & : > started; echo ready; exec sleep 600")?;
     terminal.await_text("ready")?;
     // The reader thread holds the near side open through its copy, so the launcher is told directly.
-    let launcher = nix::unistd::Pid::from_raw(terminal.child.id().cast_signed());
+    let launcher = terminal.pid();
     nix::sys::signal::kill(launcher, Signal::SIGHUP)?;
-    drop(terminal.near.take());
-    drop(terminal.far.take());
+    terminal.close();
     let _status = terminal.wait()?;
     let residue = place.residue(AFTERLIFE);
     ensure!(residue.is_empty(), "{}", residue.join("\n"));

@@ -1,0 +1,257 @@
+//! `codex sandbox --ask-for-approval` as a person at a terminal sees it, and a program without one.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use nix::sys::signal::Signal;
+use tests::case::Backend;
+use tests::place::{Place, as_each_user};
+use tests::process::{self, Finished};
+use tests::system::SystemFolder;
+use tests::terminal::Terminal;
+
+tests::on_every_backend_and_user!(
+    a_yes_runs_it_inside,
+    a_no_refuses_and_a_cancel_ends_it,
+    a_second_attempt_gets_what_was_missing,
+    keys_typed_ahead_are_no_answer,
+    a_signal_at_the_prompt_gives_the_terminal_back,
+    control_c_ends_the_second_attempt_too,
+    the_commands_own_output_is_alone_on_stdout,
+);
+
+/// How long a question is deaf to keys after it appears, and a little more.
+const DEAF: Duration = Duration::from_millis(600);
+
+/// A home of its own for each place, outside of what commands may write.
+fn config_home(place: &Place) -> PathBuf {
+    place.host().join("codex")
+}
+
+fn asking(place: &Place, backend: Backend, flags: &[&str], argv: &[&str]) -> Command {
+    let mut command = place.sandbox(backend);
+    let home = config_home(place);
+    let _configured = command.args(["--mode", "workspace-write"]).args(flags).arg("--").args(argv);
+    // `setsid` passes arguments and nothing else on.
+    let mut outer = place.outside("/usr/bin/env");
+    let _configured = outer.arg(format!("CODEX_HOME={}", home.display()));
+    let _configured = outer.arg(command.get_program()).args(command.get_args());
+    outer
+}
+
+fn at_a_terminal(place: &Place, backend: Backend, flags: &[&str], argv: &[&str]) -> Result<Terminal> {
+    Terminal::start(place, &asking(place, backend, flags, argv), 40, 100)
+}
+
+/// Waits for the question, and until it listens.
+fn answer(terminal: &mut Terminal, question: &str, keys: &str) -> Result<()> {
+    terminal.await_text(question)?;
+    terminal.await_text("Without an answer within")?;
+    thread::sleep(DEAF);
+    terminal.type_keys(keys)
+}
+
+fn codex(place: &Place, arguments: &[&str]) -> Result<Finished> {
+    let mut command = place.outside(&place.binary().to_string_lossy());
+    let _configured = command.env("CODEX_HOME", config_home(place)).args(arguments);
+    process::finish(command, b"")
+}
+
+fn a_yes_runs_it_inside(backend: Backend, place: &mut Place) -> Result<()> {
+    let out = place.out().join("made");
+    let script = format!("rm -rf build; touch {}; ls -d build", out.display());
+    place.sh("mkdir build")?;
+    let mut terminal = at_a_terminal(place, backend, &["-a", "on-request"], &["sh", "-c", &script])?;
+    answer(&mut terminal, "run this command?", "y\n")?;
+    ensure!(terminal.status()? == 2, "{}", terminal.screen());
+    ensure!(terminal.screen().contains("the sandbox seems to have stopped it"), "{}", terminal.screen());
+    ensure!(!place.ws().join("build").exists() && !out.exists());
+    let sound = codex(place, &["audit", "verify"])?.success()?;
+    ensure!(sound.out().contains("sound") || !sound.out().is_empty(), "{sound}");
+    let shown = codex(place, &["audit", "show", "--json"])?.success()?.out();
+    for event in ["sessionOpened", "asked", "settled", "decided", "ended"] {
+        ensure!(shown.contains(&format!("\"event\":\"{event}\"")), "no {event} in {shown}");
+    }
+    Ok(())
+}
+
+fn a_no_refuses_and_a_cancel_ends_it(backend: Backend, place: &mut Place) -> Result<()> {
+    place.sh("mkdir build")?;
+    for (keys, status) in [("n\n", 126), ("c\n", 130)] {
+        let mut terminal = at_a_terminal(place, backend, &["-a", "on-request"], &["rm", "-rf", "build"])?;
+        let before = terminal.modes()?;
+        answer(&mut terminal, "run this command?", keys)?;
+        ensure!(terminal.status()? == status, "{keys:?}: {}", terminal.screen());
+        ensure!(terminal.modes()? == before, "the terminal's modes changed");
+    }
+    ensure!(place.ws().join("build").exists());
+    Ok(())
+}
+
+fn a_second_attempt_gets_what_was_missing(backend: Backend, place: &mut Place) -> Result<()> {
+    let out = place.out();
+    fs::create_dir_all(out.join("folder"))?;
+    place.give(&out.join("folder"))?;
+    place.allow_change(out.join("folder"));
+    let script = format!("touch {0}/folder/made {0}/other; test -e {0}/folder/made", out.display());
+    let mut terminal = at_a_terminal(place, backend, &["-a", "on-failure"], &["sh", "-c", &script])?;
+    answer(&mut terminal, "try this command again", "y\n")?;
+    ensure!(terminal.status()? == 0, "{}", terminal.screen());
+    ensure!(out.join("folder/made").exists() && !out.join("other").exists(), "{}", terminal.screen());
+    Ok(())
+}
+
+fn keys_typed_ahead_are_no_answer(backend: Backend, place: &mut Place) -> Result<()> {
+    place.sh("mkdir build")?;
+    let flags = ["-a", "on-request", "--answer-within", "3s"];
+    let mut terminal = at_a_terminal(place, backend, &flags, &["rm", "-rf", "build"])?;
+    terminal.type_keys("y")?;
+    terminal.await_text("run this command?")?;
+    ensure!(terminal.status()? == 126, "{}", terminal.screen());
+    ensure!(terminal.screen().contains("nobody answered within 3 s"), "{}", terminal.screen());
+    ensure!(place.ws().join("build").exists());
+    Ok(())
+}
+
+fn a_signal_at_the_prompt_gives_the_terminal_back(backend: Backend, place: &mut Place) -> Result<()> {
+    let mut terminal = at_a_terminal(place, backend, &["-a", "untrusted"], &["true"])?;
+    let before = terminal.modes()?;
+    terminal.await_text("run this command?")?;
+    thread::sleep(DEAF);
+    nix::sys::signal::kill(terminal.pid(), Signal::SIGTERM)?;
+    ensure!(terminal.status()? == 128 + Signal::SIGTERM as i32, "{}", terminal.screen());
+    ensure!(terminal.modes()? == before, "the terminal's modes changed");
+    Ok(())
+}
+
+fn control_c_ends_the_second_attempt_too(backend: Backend, place: &mut Place) -> Result<()> {
+    let out = place.out();
+    fs::create_dir_all(out.join("folder"))?;
+    place.give(&out.join("folder"))?;
+    place.allow_change(out.join("folder"));
+    let script = format!("touch {}/folder/made || exit 1; echo waiting; exec sleep 600", out.display());
+    let mut terminal = at_a_terminal(place, backend, &["-a", "on-failure"], &["sh", "-c", &script])?;
+    answer(&mut terminal, "try this command again", "y\n")?;
+    terminal.await_text("waiting\n")?;
+    terminal.type_keys("\x03")?;
+    ensure!(terminal.status()? == 128 + Signal::SIGINT as i32, "{}", terminal.screen());
+    Ok(())
+}
+
+fn the_commands_own_output_is_alone_on_stdout(backend: Backend, place: &mut Place) -> Result<()> {
+    let file = place.out().join("stdout");
+    place.allow_change(file.clone());
+    let command = asking(place, backend, &["-a", "untrusted"], &["echo", "hello"]);
+    let words: Vec<String> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| format!("'{}'", word.to_string_lossy()))
+        .collect();
+    let script = format!("{} > {}", words.join(" "), file.display());
+    let mut shell = place.outside("/bin/sh");
+    let _configured = shell.args(["-c", &script]);
+    let mut terminal = Terminal::start(place, &shell, 40, 100)?;
+    answer(&mut terminal, "run this command?", "y\n")?;
+    ensure!(terminal.status()? == 0, "{}", terminal.screen());
+    ensure!(fs::read_to_string(&file)? == "hello\n");
+    Ok(())
+}
+
+fn without_terminal(place: &Place, flags: &[&str], argv: &[&str]) -> Result<Finished> {
+    let mut setsid = place.outside("/usr/bin/setsid");
+    let command = asking(place, Backend::Namespaces, flags, argv);
+    let _configured = setsid.arg("--wait").arg(command.get_program()).args(command.get_args());
+    process::finish(setsid, b"")
+}
+
+#[test]
+fn without_a_terminal_a_question_is_refused_at_once() -> Result<()> {
+    as_each_user(|place| {
+        let refused = without_terminal(place, &["-a", "on-request"], &["rm", "-rf", "x"])?;
+        ensure!(refused.code() == Some(126), "{refused}");
+        ensure!(
+            refused.err().contains("there is nobody to ask") && refused.err().contains("help: "),
+            "{refused}"
+        );
+        let harmless = without_terminal(place, &["-a", "on-request"], &["echo", "fine"])?.success()?;
+        ensure!(harmless.out() == "fine\n", "{harmless}");
+        let status = without_terminal(place, &["-a", "never"], &["sh", "-c", "exit 9"])?;
+        ensure!(status.code() == Some(9), "{status}");
+        let missing = without_terminal(place, &["-a", "never"], &["no-such-program"])?;
+        ensure!(missing.code() == Some(127), "{missing}");
+        Ok(())
+    })
+}
+
+#[test]
+fn rule_files_count_when_asked_for() -> Result<()> {
+    as_each_user(|place| {
+        let rules = config_home(place).join("rules");
+        fs::create_dir_all(&rules)?;
+        let file = rules.join("default.rules");
+        fs::write(&file, "prefix_rule(pattern=['echo'], decision='forbidden', justification='be quiet')\n")?;
+        for path in [config_home(place), rules, file] {
+            place.give(&path)?;
+        }
+        let ignored = without_terminal(place, &["-a", "never"], &["echo", "hi"])?;
+        ensure!(ignored.code() == Some(0), "{ignored}");
+        let obeyed = without_terminal(place, &["-a", "never", "--exec-policy"], &["echo", "hi"])?;
+        ensure!(obeyed.code() == Some(126) && obeyed.err().contains("be quiet"), "{obeyed}");
+        Ok(())
+    })
+}
+
+#[test]
+fn requirements_limit_when_it_is_asked() -> Result<()> {
+    let system = SystemFolder::new()?;
+    let _requirements = system.requires("allowed_approval_policies = [\"on-request\"]\n")?;
+    let place = Place::new(tests::identity::Identity::own()?)?;
+    let mut command = system.codex(&place, &["sandbox", "-a", "never", "--", "true"]);
+    let _configured = command.env("CODEX_HOME", config_home(&place));
+    let finished = process::finish(command, b"")?;
+    ensure!(finished.code() == Some(0), "{finished}");
+    ensure!(finished.err().contains("on-request"), "{finished}");
+    place.close()
+}
+
+#[test]
+fn an_unusable_log_stops_the_run() -> Result<()> {
+    as_each_user(|place| {
+        let home = config_home(place);
+        fs::create_dir_all(home.join("audit"))?;
+        for path in [home.clone(), home.join("audit")] {
+            place.give(&path)?;
+        }
+        // Others could write into it.
+        fs::set_permissions(home.join("audit"), Permissions::from_mode(0o777))?;
+        let refused = without_terminal(place, &["-a", "never"], &["touch", "made"])?;
+        ensure!(refused.code() == Some(125) && refused.err().contains("help: "), "{refused}");
+        ensure!(!place.ws().join("made").exists());
+        Ok(())
+    })
+}
+
+/// What is approved for a named session holds in the next run, until it is taken back.
+#[test]
+fn a_named_session_remembers_until_it_is_revoked() -> Result<()> {
+    as_each_user(|place| {
+        let flags = ["-a", "untrusted", "--session", "work"];
+        let run = || at_a_terminal(place, Backend::Namespaces, &flags, &["echo", "hello"]);
+        let mut first = run()?;
+        answer(&mut first, "run this command?", "s\n")?;
+        ensure!(first.status()? == 0, "{}", first.screen());
+        let mut second = run()?;
+        ensure!(second.status()? == 0 && second.screen() == "hello\n", "{}", second.screen());
+        let listed = codex(place, &["approvals", "list"])?.success()?;
+        ensure!(listed.out().contains("echo hello"), "{listed}");
+        let _revoked = codex(place, &["approvals", "revoke", "--session", "work"])?.success()?;
+        let mut third = run()?;
+        answer(&mut third, "run this command?", "n\n")?;
+        ensure!(third.status()? == 126, "{}", third.screen());
+        Ok(())
+    })
+}
