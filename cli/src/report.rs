@@ -61,13 +61,7 @@ impl Failure {
 
     /// An error with everything that caused it, on one line.
     pub(crate) fn of(blame: Blame, error: &dyn Error, help: impl IntoIterator<Item = String>) -> Self {
-        let mut message = error.to_string();
-        let mut next = error.source();
-        while let Some(cause) = next {
-            message = format!("{message}: {cause}");
-            next = cause.source();
-        }
-        Self { blame, message, help: help.into_iter().collect() }
+        Self { blame, message: policies::display::with_causes(error), help: help.into_iter().collect() }
     }
 
     /// Adds lines that show the place in question; they are clean text.

@@ -4,6 +4,7 @@
 //! cursor, recolour or reorder a line, or close the backticks that set them off in a message. Nothing here
 //! decides anything; it only makes text safe to print on one line.
 
+use std::error::Error;
 use std::ffi::OsStr;
 
 use execpolicy::display::is_hidden;
@@ -23,6 +24,18 @@ pub fn escape(text: impl AsRef<OsStr>) -> String {
 /// Escapes like [`escape`] and cuts after [`SHOWN_CHARS`], for text of any length such as a line of a file.
 pub(crate) fn escape_short(text: impl AsRef<OsStr>) -> String {
     push_all(text.as_ref(), SHOWN_CHARS, Backticks::Escaped)
+}
+
+/// The message of an error with those of its causes, on one line and without what a terminal could misread.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        message.push_str(": ");
+        message.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    execpolicy::display::visible(&message)
 }
 
 /// Escapes a message of a parser, which holds foreign text between backticks of its own, and cuts it.

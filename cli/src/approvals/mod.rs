@@ -12,7 +12,6 @@ use std::process::ExitCode;
 use escalation::SessionId;
 use escalation::audit::AuditError;
 use escalation::memory::{APPROVALS_FOLDER, MemoryError, Stores};
-use execpolicy::display::visible;
 use policies::rules::RemoveError;
 
 use crate::caller::Caller;
@@ -99,11 +98,5 @@ impl From<RemoveError> for Failure {
 
 /// An error on one line, with what to do about it.
 fn on_one_line(error: &dyn std::error::Error, help: &str) -> String {
-    let mut text = visible(&error.to_string());
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {}", visible(&cause.to_string()));
-        next = cause.source();
-    }
-    format!("{text}; {help}")
+    format!("{}; {help}", policies::display::with_causes(error))
 }

@@ -16,7 +16,7 @@ use super::file::{self, RulesError};
 use super::folder::{self, Folder, Links, RuleFolderError};
 use super::report::{self, LayeredRulesError, RuleFileReport, RuleFileState, TextRange};
 use crate::AdminFile;
-use crate::display::escape;
+use crate::display::{escape, with_causes};
 use crate::path::AbsolutePath;
 
 /// Warnings about rule files. A repository can have thousands, and nobody reads them; what they decide, all decide.
@@ -171,7 +171,7 @@ impl Loader {
             Err(error) => {
                 let location = report::place(&error);
                 let line = location.map_or(0, |place| place.line);
-                let message = report::with_causes(&error);
+                let message = with_causes(&error);
                 self.broken(
                     layer,
                     path,
@@ -186,7 +186,7 @@ impl Loader {
         if layer == RuleLayer::System {
             return Err(LayeredRulesError::Folder { source });
         }
-        let message = report::with_causes(&source);
+        let message = with_causes(&source);
         let help = Some(source.help().to_owned());
         let broken = Broken { line: 0, why: message.clone(), message, location: None, help };
         self.broken(layer, source.path(), broken);

@@ -1,6 +1,5 @@
 //! What became of each rule file, as data and in words. Nothing here decides anything.
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use execpolicy::Dropped;
@@ -98,18 +97,6 @@ impl LayeredRulesError {
             }
         }
     }
-}
-
-/// The message with those of its causes, on one line and without what a terminal could misread.
-pub(super) fn with_causes(error: &dyn Error) -> String {
-    let mut message = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        message.push_str(": ");
-        message.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    execpolicy::display::visible(&message)
 }
 
 /// What is wrong, for a sentence that has named the file already.
