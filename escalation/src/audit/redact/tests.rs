@@ -238,7 +238,7 @@ fn sentences() {
         "the token of the commit 3f786850e387550fdab836ed7e6dc881de23001b",
         "auth::token::parse fails",
         "see https://h/a:b and mail me@h",
-        "writes to `/work/a b`; the rule `git` says so",
+        "writes to `/ws/a b`; the rule `git` says so",
         "",
     ] {
         assert_eq!(text(stays), stays);
