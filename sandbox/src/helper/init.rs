@@ -100,10 +100,12 @@ pub(super) fn start(command: &CommandSpec, terminal: Option<OwnedFd>) -> Result<
             process.process_group(0);
         }
     }
-    let present = FileVersion::at(Path::new(&command.program)).map_err(|error| failed(&error))?;
-    if present != command.version {
-        let doing = format!("execute `{}`", policies::display::escape(&command.program));
-        return Err(SetupFailure { stage: Stage::Program, doing, errno: 0 });
+    if let Some(required) = command.version {
+        let present = FileVersion::at(Path::new(&command.program)).map_err(|error| failed(&error))?;
+        if present != required {
+            let doing = format!("execute `{}`", policies::display::escape(&command.program));
+            return Err(SetupFailure { stage: Stage::Program, doing, errno: 0 });
+        }
     }
     let child = process.spawn().map_err(|error| failed(&error))?;
     // Only now, because a child inherits the mask. `run` looks for one that has ended already.

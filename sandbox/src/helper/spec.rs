@@ -84,8 +84,8 @@ pub(crate) enum ProcView {
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct CommandSpec {
     pub(crate) program: OsString,
-    /// The file that the program's path must still lead to (I4).
-    pub(crate) version: FileVersion,
+    /// The file that the program's path must still lead to (I4), if it matters.
+    pub(crate) version: Option<FileVersion>,
     /// Including argument 0.
     pub(crate) argv: Vec<OsString>,
     pub(crate) environment: Vec<(OsString, OsString)>,

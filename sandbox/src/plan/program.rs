@@ -19,6 +19,7 @@ pub struct Program {
     path: AbsolutePath,
     target: AbsolutePath,
     version: FileVersion,
+    is_bound: bool,
     links: Vec<AbsolutePath>,
 }
 
@@ -55,14 +56,27 @@ impl Program {
         Self { path: self.target.clone(), ..self }
     }
 
+    /// The same path, and whatever version of the file lies there when it starts, as execve(2) would take it. For
+    /// those who decided on the name and never looked at the file: a new hard link to it changes its version, too.
+    #[must_use]
+    pub fn in_any_version(self) -> Self {
+        Self { is_bound: false, ..self }
+    }
+
+    /// The version that must be there when it starts; `None` for any.
+    pub(crate) fn required_version(&self) -> Option<FileVersion> {
+        self.is_bound.then_some(self.version)
+    }
+
     /// Compares the file at the path with the one that was looked up, for a run without a sandbox.
     ///
     /// # Errors
     /// [`LaunchError::ProgramChanged`] when it is another version, [`LaunchError::Program`] when it cannot be examined.
     pub(crate) fn verify(&self) -> Result<(), LaunchError> {
+        let Some(required) = self.required_version() else { return Ok(()) };
         let path = || self.path.clone();
         match FileVersion::at(self.path.as_path()) {
-            Ok(present) if present == self.version => Ok(()),
+            Ok(present) if present == required => Ok(()),
             Ok(_) => Err(LaunchError::ProgramChanged { path: path() }),
             Err(source) => Err(LaunchError::Program { path: path(), source }),
         }
@@ -182,7 +196,7 @@ impl Plan {
         // `AbsolutePath` drops `..` by spelling; where that occurs, only the resolved name is right.
         let is_spelled_out = path.components().any(|part| part == Component::ParentDir);
         let path = if is_spelled_out { found.path.clone() } else { name };
-        Candidate::Usable(Program { path, target: found.path, version, links })
+        Candidate::Usable(Program { path, target: found.path, version, is_bound: true, links })
     }
 }
 

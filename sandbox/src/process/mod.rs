@@ -225,7 +225,7 @@ impl Helper {
             view: describe_view(&view, backend, &held),
             command: CommandSpec {
                 program: program.path().as_path().as_os_str().to_owned(),
-                version: program.version(),
+                version: program.required_version(),
                 argv,
                 environment: plan.environment.into_iter().collect(),
                 cwd,

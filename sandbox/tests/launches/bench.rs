@@ -11,7 +11,7 @@ use libtest_mimic::{Completion, Failed, Trial};
 use policies::{
     AbsolutePath, Access, Entry, FileSystemPolicy, NetworkAccess, PermissionProfile, SpecialPath,
 };
-use sandbox::{Backend, BackendChoice, Permit, Plan, PlanRequest};
+use sandbox::{Backend, BackendChoice, Permit, Plan, PlanRequest, Program};
 
 /// The account that stands for the ordinary user.
 const ORDINARY: &str = "codex-probe";
@@ -215,9 +215,28 @@ impl Bench {
         cwd: &Path,
         argv: &[&str],
     ) -> (Permit, Backend) {
+        self.permit_for(profile, cwd, argv, |program| program)
+    }
+
+    /// One for the program's path, whatever version of the file lies there when it starts.
+    pub(crate) fn permit_for_any_version(
+        &self,
+        profile: &PermissionProfile,
+        argv: &[&str],
+    ) -> (Permit, Backend) {
+        self.permit_for(profile, &self.base.join("ws"), argv, Program::in_any_version)
+    }
+
+    fn permit_for(
+        &self,
+        profile: &PermissionProfile,
+        cwd: &Path,
+        argv: &[&str],
+        bind: fn(Program) -> Program,
+    ) -> (Permit, Backend) {
         let plan = self.plan_in(profile, cwd);
         let backend = self.backend(&plan);
-        let program = plan.resolve_program(OsStr::new(argv[0])).unwrap();
+        let program = bind(plan.resolve_program(OsStr::new(argv[0])).unwrap());
         let argv = argv.iter().map(OsString::from).collect();
         #[expect(clippy::disallowed_methods, reason = "a test decides about its own runs")]
         let permit = Permit::dangerously_vouch(plan, program, argv);

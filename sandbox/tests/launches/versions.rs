@@ -14,6 +14,7 @@ use crate::bench::{Behaviour, Bench, exists};
 pub(crate) const BEHAVIOURS: &[Behaviour] = &[
     ("versions::an_untouched_file_runs", an_untouched_file_runs),
     ("versions::a_changed_file_is_refused", a_changed_file_is_refused),
+    ("versions::a_name_is_any_version", a_name_is_any_version),
     ("versions::a_program_of_the_system_runs", a_program_of_the_system_runs),
     ("versions::a_folder_is_the_one_that_was_found", a_folder_is_the_one_that_was_found),
     ("versions::a_file_that_is_gone_cannot_be_executed", a_file_that_is_gone_cannot_be_executed),
@@ -59,7 +60,7 @@ fn a_program_of_the_system_runs(bench: &Bench) {
 
 fn a_changed_file_is_refused(bench: &Bench) {
     type Change = fn(&Bench, &Path);
-    let changes: [(&str, Change); 5] = [
+    let changes: [(&str, Change); 6] = [
         ("replaced", |bench, script| {
             let other = bench.script("other", "touch ran; exit 0");
             std::fs::rename(other, script).unwrap();
@@ -78,6 +79,11 @@ fn a_changed_file_is_refused(bench: &Bench) {
         }),
         ("given another mode", |_, script| {
             std::fs::set_permissions(script, std::fs::Permissions::from_mode(0o700)).unwrap();
+        }),
+        ("given another name", |bench, script| {
+            // Nothing tells it from a file that was written and had its times set back.
+            std::fs::remove_file(bench.ws("second")).ok();
+            std::fs::hard_link(script, bench.ws("second")).unwrap();
         }),
         ("another link", |bench, script| {
             let other = bench.script("other", "touch ran");
@@ -106,6 +112,23 @@ fn a_changed_file_is_refused(bench: &Bench) {
             assert!(error.to_string().ends_with("the file is not the one that was approved any more"));
             assert_eq!(error.help().as_deref(), Some("look at it again and run it once more"));
             assert!(!exists(&bench.ws("ran")), "{what}");
+        }
+    }
+}
+
+/// Whoever decided on the name alone takes the file that is there, with a new hard link or written anew.
+fn a_name_is_any_version(bench: &Bench) {
+    for profile in profiles(bench) {
+        let script = bench.script("run.sh", "exit 7");
+        std::fs::remove_file(bench.ws("second")).ok();
+        for change in ["linked", "replaced"] {
+            let (permit, backend) = bench.permit_for_any_version(&profile, &["./run.sh"]);
+            std::thread::sleep(Duration::from_millis(15));
+            match change {
+                "linked" => std::fs::hard_link(&script, bench.ws("second")).unwrap(),
+                _ => std::fs::rename(bench.script("other", "exit 7"), &script).unwrap(),
+            }
+            assert_eq!(launch(bench, permit, &backend).unwrap(), Ended::Exited(7), "{change}");
         }
     }
 }
