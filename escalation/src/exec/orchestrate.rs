@@ -16,8 +16,11 @@ use crate::audit::Event;
 use crate::gate;
 use crate::record;
 use crate::session::Session;
-use crate::settled::{Category, Grant};
+use crate::settled::{Authority, Category, Grant};
 use crate::subject::{RetrySubject, RetryWith, Subject};
+
+/// How often one command is decided on. Files change while builds run, and a new hard link looks like a change.
+const MAX_DECISIONS: usize = 3;
 
 /// Why nothing is asked about a guarded place.
 const GUARDED: &str =
@@ -28,14 +31,26 @@ impl Session {
     /// `runner` start it, finds out whether the sandbox stopped it, and where the approval policy wants that, asks
     /// once more whether it may have what it lacked.
     ///
+    /// A command that nobody was asked about, and whose program or folder became another one before it started, is
+    /// decided on anew.
+    ///
     /// Plans are made on the calling thread, which can take milliseconds. Dropping the future takes the question
     /// back, and leaves the run to the runner.
     pub async fn exec(&self, request: &ExecRequest, runner: &mut dyn Runner) -> ExecReport {
-        match self.decide(request).await {
-            Ok(decided) => self.carry_out(request, decided, runner).await,
-            Err(undecided) => {
-                self.record_undecided(request, &undecided);
-                ExecReport::not_run(undecided.reason)
+        let mut left = MAX_DECISIONS;
+        loop {
+            left = left.saturating_sub(1);
+            let decided = match self.decide(request).await {
+                Ok(decided) => decided,
+                Err(undecided) => {
+                    self.record_undecided(request, &undecided);
+                    return ExecReport::not_run(undecided.reason);
+                }
+            };
+            let is_asked = decided.grant.by != Authority::Policy;
+            let report = self.carry_out(request, decided, runner).await;
+            if is_asked || left == 0 || !report.was_overtaken() {
+                return report;
             }
         }
     }

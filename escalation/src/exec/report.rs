@@ -163,6 +163,17 @@ impl ExecReport {
         Self { attempts: 0, result: Err(reason), retry: None, notes: Vec::new() }
     }
 
+    /// Whether it did not start the first time because what was decided on was another one by then.
+    pub(super) fn was_overtaken(&self) -> bool {
+        let changed = |reason: &NotRun| {
+            let change = |error: &LaunchError| {
+                matches!(error, LaunchError::ProgramChanged { .. } | LaunchError::DirectoryChanged { .. })
+            };
+            matches!(reason, NotRun::Launch(error) if change(error))
+        };
+        self.attempts < 2 && self.result.as_ref().is_err_and(changed)
+    }
+
     /// What a client shows.
     pub fn status(&self) -> ItemStatus {
         match (&self.result, &self.retry) {

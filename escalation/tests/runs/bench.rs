@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use escalation::approver::{Reply, Scripted};
 use escalation::{
-    Answer, Ask, Call, Captured, ExecReport, ExecRequest, SandboxPermissions, Session, Setup, TurnId,
+    Answer, Ask, BoxFuture, Call, Captured, ExecReport, ExecRequest, Run, RunEnd, Runner, SandboxPermissions,
+    Session, Setup, TurnId,
 };
 use policies::{AbsolutePath, Asked, SandboxMode};
-use sandbox::Ended;
 use sandbox::foreground::Outcome;
+use sandbox::{Ended, LaunchError};
 
 /// A test: its name and what it does.
 pub(crate) type Behaviour = (&'static str, fn());
@@ -138,10 +139,16 @@ impl Bench {
     }
 
     pub(crate) fn run(&self, request: &ExecRequest) -> Came {
+        self.run_after(request, || ())
+    }
+
+    /// Does something when a run was permitted and has not started yet.
+    pub(crate) fn run_after(&self, request: &ExecRequest, meanwhile: impl FnMut() + Send) -> Came {
         let before = self.approver.asked().len();
         let output = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&output);
-        let mut runner = Captured::new(move |_, _, bytes| seen.lock().unwrap().extend_from_slice(bytes));
+        let runner = Captured::new(move |_, _, bytes| seen.lock().unwrap().extend_from_slice(bytes));
+        let mut runner = Late { runner, meanwhile };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let report = runtime.block_on(self.session.exec(request, &mut runner));
         let output = String::from_utf8_lossy(&output.lock().unwrap()).into_owned();
@@ -164,6 +171,19 @@ impl Bench {
             .map(|(name, value)| ((*name).to_owned(), value.replace("ROOT", self.root.to_str().unwrap())))
             .collect();
         ExecRequest { environment, ..self.request(script) }
+    }
+}
+
+/// A runner that takes its time.
+struct Late<F> {
+    runner: Captured,
+    meanwhile: F,
+}
+
+impl<F: FnMut() + Send> Runner for Late<F> {
+    fn run(&mut self, run: Run) -> BoxFuture<'_, Result<RunEnd, LaunchError>> {
+        (self.meanwhile)();
+        self.runner.run(run)
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
     ("what_else_decides_is_asked_about_each_time", what_else_decides_is_asked_about_each_time),
     ("a_script_with_more_than_the_sandbox_is_its_content", a_script_with_more_is_its_content),
     ("a_link_to_a_program_does_not_matter_after_the_question", a_link_does_not_matter_after_the_question),
+    ("what_nobody_was_asked_about_is_decided_on_anew", what_nobody_was_asked_about_is_decided_on_anew),
+    ("a_yes_is_for_the_file_that_was_shown", a_yes_is_for_the_file_that_was_shown),
     ("the_agents_words_are_called_its_own", the_agents_words_are_called_its_own),
 ];
 
@@ -155,6 +157,59 @@ fn a_link_does_not_matter_after_the_question() {
     let good = bench.path("project/good");
     assert_eq!(came.output, format!("{good}\n"), "the file is executed, and not what leads to it");
     assert_eq!(bench.approver.asked()[0].exec().unwrap().program.path, good);
+}
+
+/// A new hard link, as build tools make them, looks like any other change of the file.
+fn linked(tool: &Path, count: usize) {
+    std::fs::hard_link(tool, tool.with_file_name(format!("link{count}"))).unwrap();
+}
+
+fn what_nobody_was_asked_about_is_decided_on_anew() {
+    let bench = Bench::silent(Wish::default());
+    let tool = bench.root.join("project/tool");
+    program(tool.clone(), "echo ran");
+    let request = ExecRequest { argv: vec!["./tool".into()], ..bench.request("") };
+    for changes in [1, 2, 3] {
+        let before = bench.records().len();
+        let mut count = 0;
+        let came = bench.run_after(&request, || {
+            count += 1;
+            if count <= changes {
+                linked(&tool, 10 * changes + count);
+            }
+        });
+        let records = bench.records();
+        let kinds: Vec<&str> =
+            records.iter().skip(before).map(|record| record["event"].as_str().unwrap()).collect();
+        // Never for ever: the third time it is told.
+        let decisions = (changes + 1).min(3);
+        assert_eq!(kinds, ["decided", "ended"].repeat(decisions));
+        if changes < 3 {
+            assert_eq!((came.code(), came.output.as_str()), (Some(0), "ran\n"), "{:?}", came.report);
+        } else {
+            assert!(came.why_not().contains("not the one that was approved any more"), "{:?}", came.report);
+            assert_eq!(came.output, "");
+        }
+    }
+}
+
+fn a_yes_is_for_the_file_that_was_shown() {
+    let bench = Bench::new(Wish { policy: "\"untrusted\"", ..Wish::default() }, for_session);
+    let tool = bench.root.join("project/tool");
+    program(tool.clone(), "echo ran");
+    let request = ExecRequest { argv: vec!["./tool".into()], ..bench.request("") };
+    // Neither the answer nor what is remembered of it.
+    for asked in [1, 0] {
+        let mut count = 10 * asked;
+        let came = bench.run_after(&request, || {
+            count += 1;
+            linked(&tool, count);
+        });
+        assert!(came.why_not().contains("not the one that was approved any more"), "{:?}", came.report);
+        assert_eq!((came.asked, came.output.as_str()), (asked, ""));
+        // Now it is approved as it is.
+        assert_eq!(bench.run(&request).output, "ran\n");
+    }
 }
 
 fn the_agents_words_are_called_its_own() {
