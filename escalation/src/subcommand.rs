@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::ask::Draft;
-use crate::exec::{NotRun, ProgramFiles, granted};
+use crate::exec::{NotRun, granted};
 use crate::gate;
 use crate::ids::Call;
 use crate::record;
@@ -90,8 +90,7 @@ impl Session {
         let boundaries = self
             .boundaries(&self.policy().profile.resolved.profile, &surroundings.cwd)
             .map_err(|error| NotRun::Unprepared(error.into()))?;
-        let workspaces = [surroundings.cwd.as_path().to_owned(), request.cwd.as_path().to_owned()];
-        let programs = ProgramFiles::new(workspaces).within(boundaries);
+        let programs = self.program_files(&request.call.turn, &request.cwd).within(boundaries);
         let context = Context {
             approval: self.policy().approval_policy.get().for_evaluation(),
             sandboxing: match request.parent {

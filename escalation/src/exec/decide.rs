@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 
 use execpolicy::{Context, Decision, Placement, Request, Sandboxing, Verdict};
+use policies::display::with_causes;
 use policies::{AbsolutePath, AdditionalPermissions};
 
 use super::inner::Commands;
@@ -15,6 +16,7 @@ use crate::answer::Answer;
 use crate::ask::Draft;
 use crate::gate;
 use crate::held::Held;
+use crate::ids::TurnId;
 use crate::session::Session;
 use crate::settled::{Authority, Category, Grant, Settled};
 use crate::subject::Subject;
@@ -109,7 +111,7 @@ impl Session {
             }
         };
         let inside = self.prepare(request, Placement::Inside, additional)?;
-        let programs = self.program_files(request).within(inside.boundaries.clone());
+        let programs = self.program_files(&request.call.turn, &request.cwd).within(inside.boundaries.clone());
         let verdict = self.rules().evaluate(
             &request.argv,
             &Context {
@@ -135,7 +137,7 @@ impl Session {
         let prepared = match verdict.decision {
             Decision::Allow if leaves && wants.is_none() => {
                 let sure = self.leaves_by_rule(request, &inside, &programs);
-                match sure.and_then(|()| outside().map_err(|error| error.to_string())) {
+                match sure.and_then(|()| outside().map_err(|error| with_causes(&error))) {
                     Ok(outside) => outside,
                     // The agent wants it outside: whether it may is a question, then.
                     Err(_) if request.permissions == SandboxPermissions::RequireEscalated => {
@@ -205,15 +207,16 @@ impl Session {
         crate::subject::ExecSubject { summary: verdict.summary.clone(), ..prepared.subject(self, request) }
     }
 
-    pub(super) fn program_files(&self, request: &ExecRequest) -> ProgramFiles {
+    /// Where commands of this turn, in `cwd`, could have put programs.
+    pub(crate) fn program_files(&self, turn: &TurnId, cwd: &AbsolutePath) -> ProgramFiles {
         let surroundings = self.surroundings();
-        let named = [surroundings.cwd.as_path().to_owned(), request.cwd.as_path().to_owned()];
+        let named = [surroundings.cwd.as_path().to_owned(), cwd.as_path().to_owned()];
         let project = self.policy().config.project.as_ref().map(|project| project.root.as_path().to_owned());
         let temporary = surroundings.variable("TMPDIR").map(std::path::PathBuf::from);
         let temporary = temporary.filter(|path| path.is_absolute());
         let writable = self.policy().profile.writable_paths();
         // What was granted once stays suspicious: who knows what was left there.
-        let granted = self.broker().granted_roots(&request.call.turn, &request.cwd);
+        let granted = self.broker().granted_roots(turn, cwd);
         let granted = granted.into_iter().chain(self.opened()).map(AbsolutePath::into_path_buf);
         let places = named.into_iter().chain(project).chain(temporary).chain(writable).chain(granted);
         ProgramFiles::new(places)

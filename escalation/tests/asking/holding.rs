@@ -320,6 +320,30 @@ async fn a_strict_review_is_one_of_programs_and_input_too() {
     assert!(ground.session.write_stdin(&input).await.is_err());
 }
 
+/// A rule names a program, and not what a command could have put in its place.
+#[tokio::test]
+async fn what_commands_could_have_written_is_not_what_a_rule_names() {
+    let rules = "prefix_rule(pattern=['truncate'], decision='allow')\n".to_owned();
+    let wish = Wish { policy: "\"untrusted\"".to_owned(), rules, ..wish(OPEN) };
+    let grant = |ask: &Ask| {
+        let granted = permissions(ask, GrantScope::Turn, false);
+        Reply::Answer(granted.unwrap_or(match &ask.subject {
+            Subject::Subcommand(_) => Answer::Decline,
+            _ => Answer::Accept,
+        }))
+    };
+    let ground = Ground::new(&wish, Arc::new(Scripted::with(grant)));
+    let start = subcommand(&ground, "/usr/bin/truncate", &["truncate", "-s0", "x"]);
+    assert!(ground.session.subcommand(&start).await.is_ok(), "nobody could have written it");
+    // A command of this turn may write there, and runs; what it left stays when the turn is over.
+    want(&ground.session, ground.project(), writing(&AbsolutePath::parse("/usr/bin").unwrap())).await;
+    assert!(run(&ground.session, &ground.script("true")).await.result.is_ok());
+    assert!(ground.session.subcommand(&start).await.is_err(), "who knows what it is now");
+    ground.session.end_turn(&turn("1"));
+    ground.session.begin_turn(&turn("1"));
+    assert!(ground.session.subcommand(&start).await.is_err(), "the grant is over, and the file is there");
+}
+
 #[tokio::test]
 async fn a_program_is_judged_by_its_file_and_by_its_name() {
     let rules = "prefix_rule(pattern=['rm'], decision='forbidden')\n".to_owned();
