@@ -3,7 +3,7 @@
 use policies::{AbsolutePath, AdditionalPermissions, GrantScope};
 use serde::Serialize;
 
-use crate::answer::{Answer, PermissionsAnswer};
+use crate::answer::{Answer, MalformedAnswer, PermissionsAnswer};
 use crate::ask::Draft;
 use crate::exec::{NotRun, canonical, granted};
 use crate::gate;
@@ -96,12 +96,13 @@ impl Session {
         let settled = self.broker().settle(draft).await;
         let grant = granted(&settled)?;
         let (Answer::Grant(answer), Some(ask)) = (&grant.answer, grant.ask) else {
-            return Ok(PermissionsGrant::default());
+            let error = MalformedAnswer::new("it names no permissions");
+            return Err(NotRun::ApprovalFailed(error.into()));
         };
+        // Each command of a turn can be asked about, and not of a session.
+        let contradicts = answer.strict_auto_review && answer.scope == GrantScope::Session;
+        let answer = if contradicts { &PermissionsAnswer::default() } else { answer };
         let PermissionsAnswer { permissions, scope, strict_auto_review } = answer;
-        if *strict_auto_review && *scope == GrantScope::Session {
-            return Ok(PermissionsGrant::default());
-        }
         let answered = self.in_session(permissions.clone())?.normalise(&canonical);
         let effective = wanted.intersect(&answered, &self.surroundings().cwd);
         self.admits(&effective, &request.cwd)?;
