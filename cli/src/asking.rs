@@ -67,7 +67,7 @@ pub(crate) fn run(
         }
     };
     for warning in session.broker().take_warnings() {
-        format.warn(&format!("{warning}; {}", warning.help()));
+        format.warn(&warning);
     }
     session.end_turn(&turn);
     finish(report, arguments, format)
@@ -200,7 +200,7 @@ fn finish(report: ExecReport, arguments: &SandboxArguments, format: Format) -> R
         return Ok(ExitCode::from(CANCELLED));
     }
     if let Some(retry) = &report.retry {
-        format.warn(&format!("no second attempt: {retry}"));
+        format.warn(&format!("no second attempt: {}", policies::display::with_causes(retry)));
     }
     Ok(run::finish(ran.outcome, ran.backend, arguments, format))
 }

@@ -1,5 +1,6 @@
 //! What was granted before, and still holds: the policy of now beats what is remembered (I3).
 
+use policies::display::with_causes;
 use policies::requirements::SandboxModeLimit;
 use policies::{AbsolutePath, Access, AdditionalPermissions, Entry};
 
@@ -115,5 +116,5 @@ pub(crate) fn writing<'a>(paths: impl IntoIterator<Item = &'a AbsolutePath>) -> 
 }
 
 fn over(error: &Unprepared) -> String {
-    format!("something that was granted before does not hold any more: {error}")
+    format!("something that was granted before does not hold any more: {}", with_causes(error))
 }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use execpolicy::Protocol;
 use policies::NetworkRule;
+use policies::display::with_causes;
 use policies::requirements::SandboxModeLimit;
 
 use crate::answer::{Answer, HostAction};
 use crate::ask::Draft;
-use crate::audit::{DecidedAs, Event};
 use crate::exec::{NotRun, granted};
 use crate::gate;
 use crate::hosts::{canonical_host, could_match, is_local};
@@ -66,7 +66,7 @@ pub enum Blocked {
         host: String,
     },
     /// There was no yes.
-    #[error("refused `{}`: {reason}", policies::escape(.host))]
+    #[error("refused `{}`: {}", policies::escape(.host), with_causes(.reason))]
     NotGranted {
         /// The host.
         host: String,
@@ -120,18 +120,8 @@ impl Session {
                 }
             }
             Err(blocked) => {
-                let event = Event::Decided {
-                    call: request.call.clone(),
-                    about: record::about(&subject(host())),
-                    outcome: DecidedAs::Refused,
-                    by: "policy".to_owned(),
-                    ask: None,
-                    verdict: None,
-                    reason: Some(blocked.to_string()),
-                };
-                if let Err(error) = self.audit().record(&event) {
-                    tracing::error!(%error, "cannot put a refusal on record");
-                }
+                let about = record::about(&subject(host()));
+                self.broker().note(&record::blocked(&request.call, about, &blocked));
                 Err(blocked)
             }
         }

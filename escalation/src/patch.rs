@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use policies::display::with_causes;
 use policies::{AbsolutePath, Access, ApprovalPolicy, PROTECTED_NAMES};
 use sandbox::Boundaries;
 
@@ -100,6 +101,7 @@ impl Session {
     ///
     /// Files inside what is writable are changed without a question, unless the approval policy is `untrusted`. Paths
     /// are judged by where they lead, and a file or folder that is exchanged after that makes the patch fail.
+    /// Looking at files and writing them happens on the calling thread.
     ///
     /// # Errors
     /// [`PatchError`].
@@ -123,17 +125,15 @@ impl Session {
         let on_record = self.audit().record(&decided).map_err(NotRun::Unrecorded)?;
         let approved = Approved::for_patch(&judged, &on_record);
         let applied = judged.apply(&approved);
-        let error = applied.as_ref().err().map(ToString::to_string);
-        if let Err(error) = self.audit().record(&record::patched(&call, error)) {
-            tracing::error!(%error, "cannot put the end of a patch on record");
-        }
+        let error = applied.as_ref().err().map(|error| with_causes(error));
+        self.broker().note(&record::patched(&call, error));
         Ok(applied?)
     }
 
     fn writable(&self, call: &Call, cwd: &AbsolutePath) -> Result<Writable, NotRun> {
         let Held { permissions, roots, notes } = self.held(&call.turn, cwd);
         for note in notes {
-            tracing::warn!("{note}");
+            self.broker().warn(note);
         }
         let base = &self.policy().profile.resolved.profile;
         let profile = permissions.apply_to(base.clone());

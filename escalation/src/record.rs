@@ -2,6 +2,7 @@
 
 use execpolicy::{Finding, Protocol, Verdict};
 use policies::GrantScope;
+use policies::display::with_causes;
 use policies::rules::AppendError;
 use sandbox::Ended;
 use sandbox::foreground::Outcome;
@@ -14,6 +15,7 @@ use crate::exec::{ExecRequest, NotRun, Ran};
 use crate::ids::{AskId, Call};
 use crate::key::Key;
 use crate::memory::GrantId;
+use crate::network::Blocked;
 use crate::settled::{Authority, Grant, Refusal, Settled};
 use crate::subject::{ExecSubject, RetryWith, Subject};
 
@@ -35,8 +37,8 @@ pub(crate) fn settled(ask: AskId, settled: &Settled, waiting: usize) -> Event {
         Settled::Granted(grant) => (word(&grant.answer), authority(&grant.by), None),
         Settled::Declined { by, .. } => ("decline", format!("approver {by}"), None),
         Settled::Cancelled { by, .. } => ("cancel", format!("approver {by}"), None),
-        Settled::Failed { error, .. } => ("failed", "nobody".to_owned(), Some(error.to_string())),
-        Settled::Refused(refusal) => (refusal_word(refusal), "policy".to_owned(), Some(refusal.to_string())),
+        Settled::Failed { error, .. } => ("failed", "nobody".to_owned(), Some(with_causes(error))),
+        Settled::Refused(refusal) => (refusal_word(refusal), "policy".to_owned(), Some(with_causes(refusal))),
     };
     Event::Settled { ask, outcome: outcome.to_owned(), by, waiting, error }
 }
@@ -47,8 +49,8 @@ pub(crate) fn withdrawn(ask: AskId) -> Event {
 }
 
 /// A rule was taken up.
-pub(crate) fn amended(ask: AskId, rule: String, file: String, error: Option<AppendError>) -> Event {
-    Event::Amended { ask, rule, file, error: error.map(|error| error.to_string()) }
+pub(crate) fn amended(ask: AskId, rule: String, file: String, error: Option<&AppendError>) -> Event {
+    Event::Amended { ask, rule, file, error: error.map(|error| with_causes(error)) }
 }
 
 /// A call may happen.
@@ -77,7 +79,7 @@ pub(crate) fn ended(call: &Call, result: &Result<Ran, NotRun>) -> Event {
             };
             (status, ran.denial.as_ref().map(ToString::to_string), None)
         }
-        Err(error) => (None, None, Some(error.to_string())),
+        Err(error) => (None, None, Some(with_causes(error))),
     };
     Event::Ended { call: call.clone(), status, denial, error }
 }
@@ -107,7 +109,26 @@ pub(crate) fn refused(call: &Call, about: About, judged: Option<&Verdict>, reaso
         by: refuser(reason),
         ask: None,
         verdict: judged.map(verdict),
-        reason: Some(reason.to_string()),
+        reason: Some(with_causes(reason)),
+    }
+}
+
+/// A host may not be reached.
+pub(crate) fn blocked(call: &Call, about: About, blocked: &Blocked) -> Event {
+    match blocked {
+        Blocked::NotGranted { reason, .. } => refused(call, about, None, reason),
+        Blocked::Invalid { .. }
+        | Blocked::Denied { .. }
+        | Blocked::Local { .. }
+        | Blocked::Unreviewed { .. } => Event::Decided {
+            call: call.clone(),
+            about,
+            outcome: DecidedAs::Refused,
+            by: "policy".to_owned(),
+            ask: None,
+            verdict: None,
+            reason: Some(with_causes(blocked)),
+        },
     }
 }
 

@@ -136,7 +136,7 @@ pub enum Refusal {
         what: String,
     },
     /// It could not be put on record, so it does not happen (I9).
-    #[error("refused: the decision cannot be put on record: {0}")]
+    #[error("refused: the decision cannot be put on record")]
     Unrecorded(#[from] AuditError),
     /// The broker is gone.
     #[error("refused: the session has ended")]

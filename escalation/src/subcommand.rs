@@ -186,10 +186,7 @@ impl Session {
 
     /// Puts a refusal on record, as far as that is possible: what does not happen needs no record to stay undone.
     pub(crate) fn refused(&self, call: &Call, subject: &Subject, reason: NotRun) -> NotRun {
-        let event = record::refused(call, record::about(subject), None, &reason);
-        if let Err(error) = self.audit().record(&event) {
-            tracing::error!(%error, "cannot put a refusal on record");
-        }
+        self.broker().note(&record::refused(call, record::about(subject), None, &reason));
         reason
     }
 }

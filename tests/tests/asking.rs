@@ -19,6 +19,8 @@ tests::on_every_backend_and_user!(
     a_yes_runs_it_inside,
     a_no_refuses_and_a_cancel_ends_it,
     a_second_attempt_gets_what_was_missing,
+    a_second_attempt_can_be_refused_or_cancelled,
+    a_rule_that_cannot_be_written_is_told,
     keys_typed_ahead_are_no_answer,
     a_signal_at_the_prompt_gives_the_terminal_back,
     control_c_ends_the_second_attempt_too,
@@ -72,7 +74,7 @@ fn a_yes_runs_it_inside(backend: Backend, place: &mut Place) -> Result<()> {
     ensure!(terminal.screen().contains("the sandbox seems to have stopped it"), "{}", terminal.screen());
     ensure!(!place.ws().join("build").exists() && !out.exists());
     let sound = codex(place, &["audit", "verify"])?.success()?;
-    ensure!(sound.out().contains("sound") || !sound.out().is_empty(), "{sound}");
+    ensure!(sound.out().starts_with("sound: "), "{sound}");
     let shown = codex(place, &["audit", "show", "--json"])?.success()?.out();
     for event in ["sessionOpened", "asked", "settled", "decided", "ended"] {
         ensure!(shown.contains(&format!("\"event\":\"{event}\"")), "no {event} in {shown}");
@@ -103,6 +105,35 @@ fn a_second_attempt_gets_what_was_missing(backend: Backend, place: &mut Place) -
     answer(&mut terminal, "try this command again", "y\n")?;
     ensure!(terminal.status()? == 0, "{}", terminal.screen());
     ensure!(out.join("folder/made").exists() && !out.join("other").exists(), "{}", terminal.screen());
+    Ok(())
+}
+
+fn a_second_attempt_can_be_refused_or_cancelled(backend: Backend, place: &mut Place) -> Result<()> {
+    let made = place.out().join("made");
+    let script = format!("touch {} || exit 7", made.display());
+    for (keys, status, told) in
+        [("n\n", 7, "`terminal` said no"), ("c\n", 130, "no second attempt: cancelled")]
+    {
+        let mut terminal = at_a_terminal(place, backend, &["-a", "on-failure"], &["sh", "-c", &script])?;
+        answer(&mut terminal, "try this command again", keys)?;
+        ensure!(terminal.status()? == status, "{keys:?}: {}", terminal.screen());
+        ensure!(terminal.screen().contains(told), "{keys:?}: {}", terminal.screen());
+    }
+    ensure!(!made.exists());
+    Ok(())
+}
+
+fn a_rule_that_cannot_be_written_is_told(backend: Backend, place: &mut Place) -> Result<()> {
+    // A folder in the place of the file: nobody can write there.
+    let file = config_home(place).join("rules/default.rules");
+    place.sh(&format!("mkdir -p {}", file.display()))?;
+    let mut terminal = at_a_terminal(place, backend, &["-a", "untrusted"], &["mkdir", "made"])?;
+    answer(&mut terminal, "run this command?", "1\n")?;
+    ensure!(terminal.status()? == 0, "{}", terminal.screen());
+    ensure!(place.ws().join("made").exists());
+    let told = "warning: the rule holds for this session only: ";
+    ensure!(terminal.screen().contains(told), "{}", terminal.screen());
+    ensure!(terminal.screen().contains(&file.display().to_string()), "{}", terminal.screen());
     Ok(())
 }
 

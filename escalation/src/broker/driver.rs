@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
+use policies::display::with_causes;
+
 use super::Inner;
 use crate::answer::{Answer, HostAction};
 use crate::approver::ApproverError;
@@ -27,9 +29,7 @@ impl Drop for Leaver {
         let closed = inner.lock().asks.leave(&self.place);
         if let Some(closed) = closed {
             closed.withdraw();
-            if let Err(error) = inner.audit.record(&record::withdrawn(closed.ask)) {
-                tracing::error!(%error, "cannot put the end of a question on record");
-            }
+            inner.note(&record::withdrawn(closed.ask));
         }
     }
 }
@@ -121,11 +121,9 @@ impl Inner {
         // It may wait for a lock on a file.
         let taken_up = tokio::task::spawn_blocking(move || rules.take_up(rule)).await;
         if let Ok(Err(error)) = taken_up {
-            tracing::warn!(%error, help = error.help(), "the rule holds for this session only");
-            let event = record::amended(ask.id, line, file, Some(error));
-            if let Err(error) = self.audit.record(&event) {
-                tracing::error!(%error, "cannot put on record that a rule is not written down");
-            }
+            let why = with_causes(&error);
+            self.warn(format!("the rule holds for this session only: {why}; {}", error.help()));
+            self.note(&record::amended(ask.id, line, file, Some(&error)));
         }
         Ok(())
     }

@@ -11,12 +11,14 @@
 
 mod driver;
 mod state;
+mod warnings;
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use policies::display::with_causes;
 use policies::{AbsolutePath, AdditionalPermissions, GrantScope};
 use tokio::sync::{oneshot, watch};
 
@@ -24,16 +26,17 @@ use crate::answer::{Answer, Terms};
 use crate::approver::Approver;
 use crate::ask::{Ask, Draft};
 use crate::assess::RiskAssessor;
-use crate::audit::Audit;
+use crate::audit::{Audit, AuditError, Event};
 use crate::ids::{AskId, TurnId};
 use crate::key::Key;
-use crate::memory::{Memory, MemoryError, NewGrant, What};
+use crate::memory::{Memory, NewGrant, What};
 use crate::open_asks::{Closed, OpenAsks, Place};
 use crate::record;
 use crate::rules::SessionRules;
 use crate::settled::{Authority, Grant, Refusal, Settled};
 use driver::{Driver, Leaver};
 use state::{State, session_grants};
+use warnings::Warnings;
 
 /// How long a question waits for its answer, if nobody says otherwise.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(60 * 60);
@@ -69,6 +72,8 @@ struct Inner {
     rules: Arc<SessionRules>,
     answer_limit: Duration,
     state: Mutex<State>,
+    /// Of its own, since there is something to say while the state is locked.
+    warnings: Mutex<Warnings>,
 }
 
 impl Broker {
@@ -83,7 +88,8 @@ impl Broker {
             is_closed: false,
         };
         let state = Mutex::new(state);
-        Self { inner: Arc::new(Inner { approver, assessor, audit, rules, answer_limit, state }) }
+        let warnings = Mutex::default();
+        Self { inner: Arc::new(Inner { approver, assessor, audit, rules, answer_limit, state, warnings }) }
     }
 
     /// Begins a turn. Questions are asked in turns that have begun and not ended; beginning one twice is no error, and
@@ -179,9 +185,23 @@ impl Broker {
         }
     }
 
-    /// What people should know of what is remembered. Each is given once.
-    pub fn take_warnings(&self) -> Vec<MemoryError> {
-        self.inner.lock().memory.take_warnings()
+    /// What people should know: what could not be remembered, written down or put on record, each in a sentence that
+    /// is safe to print, with what to do about it. Each is given once.
+    pub fn take_warnings(&self) -> Vec<String> {
+        let of_memory = self.inner.lock().memory.take_warnings();
+        let of_memory = of_memory.iter().map(|error| format!("{}; {}", with_causes(error), error.help()));
+        of_memory.chain(self.inner.warnings().take()).collect()
+    }
+
+    /// Has people know something that is safe to print.
+    pub(crate) fn warn(&self, warning: String) {
+        self.inner.warn(warning);
+    }
+
+    /// Puts something on record that needs no record to be over, or to stay undone. What cannot be put on record is a
+    /// warning.
+    pub(crate) fn note(&self, event: &Event) {
+        self.inner.note(event);
     }
 
     /// Remembers permissions that were granted.
@@ -213,6 +233,26 @@ impl Inner {
     /// whole state.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn warnings(&self) -> MutexGuard<'_, Warnings> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn warn(&self, warning: String) {
+        tracing::warn!("{warning}");
+        self.warnings().push(warning);
+    }
+
+    fn note(&self, event: &Event) {
+        if let Err(error) = self.audit.record(event) {
+            self.warn_unrecorded(event, &error);
+        }
+    }
+
+    fn warn_unrecorded(&self, event: &Event, error: &AuditError) {
+        let (what, why) = (event.kind().word(), with_causes(error));
+        self.warn(format!("an event `{what}` is missing in the audit log: {why}; {}", error.help()));
     }
 
     /// The one order: no beats yes, then what is remembered, then the queue.
@@ -330,7 +370,7 @@ impl Inner {
             (Err(error), Settled::Granted(_)) => Settled::Refused(Refusal::Unrecorded(error)),
             // What does not happen needs no record to stay undone.
             (Err(error), settled) => {
-                tracing::error!(%error, "cannot put the end of a question on record");
+                self.warn_unrecorded(&event, &error);
                 settled
             }
         }
@@ -358,13 +398,21 @@ impl Inner {
                 Err(error) => {
                     // It does not hold in this process either way.
                     if let Err(error) = state.memory.revoke(&[id]) {
-                        tracing::error!(%error, "cannot forget an approval that is not on record");
+                        let why = with_causes(&error);
+                        self.warn(format!(
+                            "an approval that is not on record is still written down: {why}; {}",
+                            error.help()
+                        ));
                     }
                     Err(Refusal::Unrecorded(error))
                 }
             },
             Err(error) => {
-                tracing::warn!(%error, help = error.help(), "cannot remember an approval");
+                let why = with_causes(&error);
+                self.warn(format!(
+                    "the approval is not remembered, so it is asked again: {why}; {}",
+                    error.help()
+                ));
                 Ok(())
             }
         }

@@ -178,10 +178,7 @@ impl Session {
             }
             Err(error) => Err(NotRun::Launch(error)),
         };
-        // The run is over either way; what cannot be recorded now is in the log of this program.
-        if let Err(error) = self.audit().record(&record::ended(&request.call, &result)) {
-            tracing::error!(%error, "cannot put the end of a run on record");
-        }
+        self.broker().note(&record::ended(&request.call, &result));
         result.map(|ran| Attempted { ran })
     }
 
@@ -191,11 +188,7 @@ impl Session {
             None => record::unresolved(request),
         };
         let verdict = undecided.verdict.as_deref();
-        let event = record::refused(&request.call, about, verdict, &undecided.reason);
-        // What does not happen needs no record to stay undone.
-        if let Err(error) = self.audit().record(&event) {
-            tracing::error!(%error, "cannot put a refusal on record");
-        }
+        self.broker().note(&record::refused(&request.call, about, verdict, &undecided.reason));
     }
 }
 

@@ -1,5 +1,6 @@
 //! What came of a command.
 
+use policies::display::with_causes;
 use sandbox::denial::Denial;
 use sandbox::foreground::Outcome;
 use sandbox::{Ended, LaunchError};
@@ -70,8 +71,8 @@ pub enum NotRun {
         what: String,
     },
     /// It could not be put on record.
-    #[error("refused: the decision cannot be put on record: {0}")]
-    Unrecorded(AuditError),
+    #[error("refused: the decision cannot be put on record")]
+    Unrecorded(#[source] AuditError),
     /// It did not start, or got lost.
     #[error(transparent)]
     Launch(#[from] LaunchError),
@@ -110,7 +111,7 @@ impl NotRun {
             | Refusal::DeniedForSession { .. }
             | Refusal::Unrecorded(_) => false,
         };
-        Self::Refused(refusal.to_string(), RefusedBy { help: refusal.help(), interrupted })
+        Self::Refused(with_causes(refusal), RefusedBy { help: refusal.help(), interrupted })
     }
 
     /// The smallest thing that would change the outcome, where one is known.
@@ -196,11 +197,11 @@ impl ExecReport {
             return None;
         }
         let told = match (&self.result, &self.retry) {
-            (Err(reason), _) => reason.to_string(),
+            (Err(reason), _) => with_causes(reason),
             (Ok(ran), retry) => {
                 let denial = ran.denial.as_ref()?;
                 match retry {
-                    Some(retry) => format!("{denial}; {retry}"),
+                    Some(retry) => format!("{denial}; {}", with_causes(retry)),
                     None => denial.to_string(),
                 }
             }

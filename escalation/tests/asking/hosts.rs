@@ -120,6 +120,11 @@ async fn a_rule_that_cannot_be_written_holds_for_the_session() {
         for _ in 0..2 {
             assert_eq!(ground.session.network(&asked).await.is_ok(), reached, "{action:?}");
         }
+        let warnings = ground.session.broker().take_warnings();
+        let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+        assert!(warning.starts_with("the rule holds for this session only: "), "{warning}");
+        assert!(warning.contains("default.rules`"), "{warning}");
+        assert!(ground.session.broker().take_warnings().is_empty(), "each is given once");
     }
 }
 

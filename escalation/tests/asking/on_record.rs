@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use escalation::approver::{Reply, Scripted};
-use escalation::audit::{Filter, Records, verify};
+use escalation::audit::{About, DecidedAs, Event, Filter, Records, verify};
 use escalation::{
     Answer, Ask, HostAction, HostAmendment, NotRun, PermissionsAnswer, PermissionsRequest, Terms,
 };
@@ -13,12 +13,98 @@ use policies::{AdditionalPermissions, GrantScope, NetworkAccess};
 
 use crate::ground::{Ground, Nothing, Wish, host, turn};
 
-/// The events of the log, as words.
-fn events(ground: &Ground) -> Vec<String> {
+/// The events of the log.
+fn records(ground: &Ground) -> Vec<Event> {
     let folder = ground.home().join("audit");
     assert!(verify(&folder, None).unwrap().is_sound());
     let records = Records::open(&folder, Filter::default()).unwrap();
-    records.map(|entry| entry.unwrap().record.unwrap().event.kind().word().to_owned()).collect()
+    records.map(|entry| entry.unwrap().record.unwrap().event).collect()
+}
+
+/// The same, as words.
+fn events(ground: &Ground) -> Vec<String> {
+    records(ground).iter().map(|event| event.kind().word().to_owned()).collect()
+}
+
+/// What was decided last: how, by whom, and for permissions on what.
+fn last_decision(ground: &Ground) -> (DecidedAs, String, Option<AdditionalPermissions>) {
+    let decided = records(ground).into_iter().rev().find_map(|event| match event {
+        Event::Decided { outcome, by, about, .. } => Some((outcome, by, about)),
+        _ => None,
+    });
+    let (outcome, by, about) = decided.unwrap();
+    let permissions = match about {
+        About::Permissions { permissions } => Some(permissions),
+        _ => None,
+    };
+    (outcome, by, permissions)
+}
+
+#[tokio::test]
+async fn whoever_refused_is_named() {
+    let wish = Wish {
+        requirements: "[experimental_network.domains]\n'b.example' = 'deny'\n".to_owned(),
+        ..Wish::default()
+    };
+    let approver = Scripted::with(|ask| match ask.call.item.contains("cancel") {
+        true => Reply::Answer(Answer::Cancel),
+        false => Reply::Answer(Answer::Decline),
+    });
+    let ground = Ground::new(&wish, Arc::new(approver));
+    for (authority, outcome, by) in [
+        ("https://a.example:443", DecidedAs::Refused, "approver script"),
+        ("https://b.example:443", DecidedAs::Refused, "policy"),
+        ("https://127.0.0.1:443", DecidedAs::Refused, "policy"),
+        ("https://cancel.example:443", DecidedAs::Cancelled, "approver script"),
+    ] {
+        assert!(ground.session.network(&host(authority, "1")).await.is_err(), "{authority}");
+        assert_eq!(last_decision(&ground), (outcome, by.to_owned(), None), "{authority}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_contradicts_itself_grants_nothing_and_is_on_record() {
+    let wanted =
+        AdditionalPermissions { network: NetworkAccess::Enabled, ..AdditionalPermissions::default() };
+    let permissions = wanted.clone();
+    let approver = Scripted::with(move |_| {
+        let (permissions, scope) = (permissions.clone(), GrantScope::Session);
+        Reply::Answer(Answer::Grant(PermissionsAnswer { permissions, scope, strict_auto_review: true }))
+    });
+    let ground = Ground::new(&Wish::default(), Arc::new(approver));
+    let grant = ground.session.request_permissions(&permissions_request(&ground, wanted)).await;
+    assert!(grant.permissions.is_empty() && !grant.strict_auto_review);
+    let nothing = Some(AdditionalPermissions::default());
+    assert_eq!(last_decision(&ground), (DecidedAs::Allowed, "approver script".to_owned(), nothing));
+}
+
+#[tokio::test]
+async fn what_is_missing_on_record_is_told() {
+    let (approver, log) = breaks_the_log(|_| Answer::Decline);
+    let ground = Ground::new(&Wish::policy("\"untrusted\""), approver);
+    log.breaks_at(&ground);
+    for _ in 0..2 {
+        let report = ground.session.exec(&ground.script("true"), &mut Nothing).await;
+        assert!(report.result.is_err());
+        log.mend_and_break_again();
+    }
+    let warnings = ground.session.broker().take_warnings();
+    // The same is told once, whatever happened how often.
+    let [settled, decided] = warnings.as_slice() else { panic!("{warnings:?}") };
+    for (warning, word) in [(settled, "settled"), (decided, "decided")] {
+        let start = format!("an event `{word}` is missing in the audit log: ");
+        assert!(warning.starts_with(&start) && warning.ends_with("it is made again"), "{warning}");
+    }
+}
+
+fn permissions_request(ground: &Ground, permissions: AdditionalPermissions) -> PermissionsRequest {
+    PermissionsRequest {
+        call: escalation::Call::new(&turn("1"), "item"),
+        cwd: ground.project(),
+        environment_id: "local".to_owned(),
+        permissions,
+        reason: None,
+    }
 }
 
 #[tokio::test]
@@ -83,6 +169,12 @@ struct Log(Arc<Mutex<Option<PathBuf>>>);
 impl Log {
     fn breaks_at(&self, ground: &Ground) {
         *self.0.lock().unwrap() = Some(ground.home().join("audit/audit.jsonl"));
+    }
+
+    fn mend_and_break_again(&self) {
+        let path = self.0.lock().unwrap().clone().unwrap();
+        self.mend();
+        *self.0.lock().unwrap() = Some(path);
     }
 
     fn mend(&self) {
@@ -155,13 +247,7 @@ async fn permissions_that_cannot_be_recorded_are_not_granted() {
     });
     let ground = Ground::new(&Wish::default(), approver);
     log.breaks_at(&ground);
-    let request = PermissionsRequest {
-        call: escalation::Call::new(&turn("1"), "item"),
-        cwd: ground.project(),
-        environment_id: "local".to_owned(),
-        permissions: wanted,
-        reason: None,
-    };
+    let request = permissions_request(&ground, wanted);
     assert!(ground.session.request_permissions(&request).await.permissions.is_empty());
     log.mend();
     assert!(ground.session.broker().granted_permissions(&turn("1"), &ground.project()).is_empty());
