@@ -37,6 +37,8 @@ mod clock;
 mod denials;
 mod exec;
 pub mod files;
+#[cfg(test)]
+mod fixtures;
 mod gate;
 mod held;
 mod hosts;

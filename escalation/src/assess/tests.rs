@@ -4,48 +4,23 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use execpolicy::Placement;
-use policies::AbsolutePath;
 use serde_json::{Value, json};
 
 use super::request::Request;
 use super::*;
 use crate::ask::Draft;
 use crate::exec::ProgramFiles;
+use crate::fixtures::{self, path};
 use crate::ids::{AskId, Call, TurnId};
-use crate::subject::{ExecSubject, NetworkSubject, ProgramFile, Reach, RetrySubject, RetryWith, Subject};
-
-fn path(path: impl AsRef<Path>) -> AbsolutePath {
-    AbsolutePath::parse(path).unwrap()
-}
+use crate::subject::{ExecSubject, NetworkSubject, Reach, RetrySubject, RetryWith, Subject};
 
 fn exec() -> ExecSubject {
-    let version = json!({"file": {"device": 1, "inode": 2}, "size": 3, "changed_s": 4, "changed_ns": 5});
+    let plain = fixtures::exec("/usr/bin/git", &["git", "push", "a b"], "/home/me/project");
     ExecSubject {
-        program: ProgramFile {
-            path: path("/usr/bin/git"),
-            target: path("/usr/bin/git"),
-            version: serde_json::from_value(version).unwrap(),
-        },
-        argv: ["git", "push", "a b"].map(str::to_owned).into(),
-        cwd: path("/home/me/project"),
-        cwd_target: None,
-        cwd_identity: None,
-        inputs: Default::default(),
         environment: BTreeMap::from([("TOKEN".to_owned(), "hunter2".to_owned())]),
-        tty: false,
-        environment_id: "local".to_owned(),
-        placement: Placement::Inside,
-        additional: None,
-        reach: Reach {
-            profile: ":workspace".to_owned(),
-            fingerprint: "hunter2".to_owned(),
-            sandboxed: true,
-            writable: vec![path("/home/me/project")],
-            network: false,
-        },
+        reach: Reach { fingerprint: "hunter2".to_owned(), ..plain.reach },
         repository: Some(path("/home/me/project")),
-        summary: Vec::new(),
+        ..plain
     }
 }
 

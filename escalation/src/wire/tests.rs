@@ -9,50 +9,23 @@ use uuid::Uuid;
 
 use super::*;
 use crate::ask::Draft;
+use crate::fixtures::{self, path, words};
 use crate::ids::{AskId, Call, TurnId};
 use crate::subject::{ProgramFile, Reach, RetrySubject, RetryWith};
-
-fn path(text: &str) -> AbsolutePath {
-    AbsolutePath::parse(text).unwrap()
-}
-
-fn words(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
-}
 
 fn permissions(json: Value) -> AdditionalPermissions {
     from_value(json).unwrap()
 }
 
 fn exec() -> ExecSubject {
-    let version = json!({
-        "file": { "device": 1, "inode": 2 }, "size": 3, "changed_s": 4, "changed_ns": 5
-    });
+    let plain = fixtures::exec("/bin/bash", &["/bin/bash", "-c", "touch x"], "/ws");
     ExecSubject {
-        program: ProgramFile {
-            path: path("/bin/bash"),
-            target: path("/usr/bin/bash"),
-            version: from_value(version).unwrap(),
-        },
-        argv: words(&["/bin/bash", "-c", "touch x"]),
-        cwd: path("/ws"),
-        cwd_target: None,
-        cwd_identity: None,
-        inputs: Default::default(),
+        program: ProgramFile { target: path("/usr/bin/bash"), ..plain.program },
         environment: BTreeMap::from([("SECRET".to_owned(), "s3cret".to_owned())]),
-        tty: false,
-        environment_id: "local".to_owned(),
         placement: Placement::Outside,
-        additional: None,
-        reach: Reach {
-            profile: ":workspace".to_owned(),
-            fingerprint: "f".to_owned(),
-            sandboxed: true,
-            writable: vec![path("/ws")],
-            network: false,
-        },
-        repository: None,
+        reach: Reach { fingerprint: "f".to_owned(), ..plain.reach },
         summary: vec![Summary::Unknown { cmd: "touch x".to_owned() }],
+        ..plain
     }
 }
 

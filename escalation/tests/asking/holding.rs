@@ -327,10 +327,8 @@ async fn what_commands_could_have_written_is_not_what_a_rule_names() {
     let wish = Wish { policy: "\"untrusted\"".to_owned(), rules, ..wish(OPEN) };
     let grant = |ask: &Ask| {
         let granted = permissions(ask, GrantScope::Turn, false);
-        Reply::Answer(granted.unwrap_or(match &ask.subject {
-            Subject::Subcommand(_) => Answer::Decline,
-            _ => Answer::Accept,
-        }))
+        let is_subcommand = matches!(ask.subject, Subject::Subcommand(_));
+        Reply::Answer(granted.unwrap_or(if is_subcommand { Answer::Decline } else { Answer::Accept }))
     };
     let ground = Ground::new(&wish, Arc::new(Scripted::with(grant)));
     let start = subcommand(&ground, "/usr/bin/truncate", &["truncate", "-s0", "x"]);

@@ -28,15 +28,11 @@ fn events(ground: &Ground) -> Vec<String> {
 
 /// What was decided last: how, by whom, and for permissions on what.
 fn last_decision(ground: &Ground) -> (DecidedAs, String, Option<AdditionalPermissions>) {
-    let decided = records(ground).into_iter().rev().find_map(|event| match event {
-        Event::Decided { outcome, by, about, .. } => Some((outcome, by, about)),
-        _ => None,
+    let decided = records(ground).into_iter().rev().find_map(|event| {
+        if let Event::Decided { outcome, by, about, .. } = event { Some((outcome, by, about)) } else { None }
     });
     let (outcome, by, about) = decided.unwrap();
-    let permissions = match about {
-        About::Permissions { permissions } => Some(permissions),
-        _ => None,
-    };
+    let permissions = if let About::Permissions { permissions } = about { Some(permissions) } else { None };
     (outcome, by, permissions)
 }
 
