@@ -8,8 +8,8 @@
 //!
 //! Invariants of this crate (the numbers are those of ARCHITECTURE.md):
 //! * I1: a backend that cannot enforce a whole plan refuses; nothing runs unconfined instead.
-//! * I4: what was looked up and permitted is what is executed, in the version that was permitted; no string is parsed
-//!   again.
+//! * I4: what was looked up and permitted is what is executed, in the version that was permitted, unless the permit is
+//!   for any ([`Program::in_any_version`]); no string is parsed again.
 //! * I5: what a run writes is hostile text: it is bounded, and never decides.
 //! * I7: every path is resolved once, and the finished mounts are compared with what was resolved.
 //! * I8: no mount, placeholder, process or terminal mode outlives a run.
