@@ -99,6 +99,7 @@ impl Session {
             },
             request: Request::Default,
             cwd: &request.cwd.as_path().to_string_lossy(),
+            moved: false,
             programs: &programs,
             wanted_prefix: None,
         };

@@ -89,6 +89,7 @@ fn verdicts(c: &mut Criterion) {
         sandboxing: Sandboxing::Restricted,
         request: Request::Default,
         cwd: "/project",
+        moved: false,
         programs: &programs,
         wanted_prefix: None,
     };

@@ -76,6 +76,9 @@ pub struct Context<'a> {
     pub request: Request,
     /// The working directory: absolute.
     pub cwd: &'a str,
+    /// Whether that is another directory than the one in which rules are meant, chosen by the agent: then a rule does
+    /// not cover what trusts the content of its directory, as after `cd`.
+    pub moved: bool,
     /// Where programs lie.
     pub programs: &'a dyn Programs,
     /// The prefix that the model would like a rule for, if it named one. Only ever offered, see `amendment`.

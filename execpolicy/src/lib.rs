@@ -13,6 +13,7 @@
 //!     sandboxing: Sandboxing::Restricted,
 //!     request: Request::Default,
 //!     cwd: "/home/me/project",
+//!     moved: false,
 //!     programs: &workspace,
 //!     wanted_prefix: None,
 //! };

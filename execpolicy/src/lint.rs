@@ -211,6 +211,7 @@ fn reaches_further(policy: &Policy, rule: &PrefixRule, by: &PrefixRule) -> bool 
         sandboxing: Sandboxing::Restricted,
         request: Request::Default,
         cwd: "/",
+        moved: false,
         programs: &WritableRoots::default(),
         wanted_prefix: None,
     };

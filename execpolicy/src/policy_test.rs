@@ -246,6 +246,7 @@ mod tests {
             sandboxing: Sandboxing::Restricted,
             request: Request::Default,
             cwd: "/w",
+            moved: false,
             programs: &WritableRoots::default(),
             wanted_prefix: None,
         };

@@ -131,6 +131,7 @@ fn judge_by(policy: &Policy, argv: &[String], approval: ApprovalPolicy, request:
         sandboxing: Sandboxing::Restricted,
         request,
         cwd: "/project",
+        moved: false,
         programs: &roots,
         wanted_prefix: None,
     };

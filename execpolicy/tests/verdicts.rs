@@ -133,6 +133,7 @@ impl Case {
                 Some(other) => panic!("{}: request {other}", self.name),
             },
             cwd: CWD,
+            moved: false,
             programs: &roots,
             wanted_prefix: self.wanted_prefix.as_deref(),
         };

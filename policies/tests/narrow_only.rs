@@ -286,6 +286,7 @@ fn rules_hold(policy: &EffectivePolicy) -> bool {
         sandboxing: Sandboxing::Restricted,
         request: execpolicy::Request::Default,
         cwd: "/w",
+        moved: false,
         programs: &programs,
         wanted_prefix: None,
     };

@@ -86,6 +86,7 @@ impl Surroundings {
             sandboxing: self.sandboxing,
             request,
             cwd: cwd.unwrap_or(&self.cwd),
+            moved: false,
             programs: &self.programs,
             wanted_prefix: None,
         }

@@ -51,6 +51,8 @@ struct Judged {
     /// What the agent asks for and neither rules nor anybody granted yet, so that a yes is needed even if nothing else
     /// speaks against it.
     wants: Option<Category>,
+    /// Whether the agent asks to leave a sandbox.
+    is_escalated: bool,
     notes: Vec<String>,
 }
 
@@ -58,13 +60,18 @@ impl Session {
     /// Decides, asking where that is needed.
     pub(super) async fn decide(&self, request: &ExecRequest) -> Result<Decided, Undecided> {
         self.broker().check_turn(&request.call.turn).map_err(|refusal| NotRun::refused(&refusal))?;
-        let Judged { prepared, verdict, wants, notes } = self.judge(request)?;
+        let Judged { prepared, verdict, wants, is_escalated, notes } = self.judge(request)?;
         let subject = || self.exec_subject(&prepared, request, &verdict);
         let undecided = |reason| Undecided {
             reason,
             subject: Some(Subject::Exec(Box::new(subject()))),
             verdict: Some(Arc::clone(&verdict)),
         };
+        // Whatever rules say: an agent under such a policy is told that it need not try.
+        if is_escalated && verdict.decision != Decision::Forbidden {
+            gate::may_ask(*self.policy().approval_policy.get(), Category::SandboxApproval)
+                .map_err(|refusal| undecided(NotRun::refused(&refusal)))?;
+        }
         let asks = match (verdict.decision, wants) {
             (Decision::Forbidden, _) => {
                 let reason = verdict.reason.clone().unwrap_or_else(|| "refused by policy".to_owned());
@@ -111,32 +118,30 @@ impl Session {
             }
         };
         let inside = self.prepare(request, Placement::Inside, additional)?;
+        let inside_is_confined = inside.boundaries.is_confined();
         let programs = self.program_files(&request.call.turn, &request.cwd).within(inside.boundaries.clone());
-        let verdict = self.rules().evaluate(
-            &request.argv,
-            &Context {
-                approval: self.policy().approval_policy.get().for_evaluation(),
-                sandboxing: match inside.boundaries.is_confined() {
-                    true => Sandboxing::Restricted,
-                    false => Sandboxing::Unrestricted,
-                },
-                request: match request.permissions {
-                    SandboxPermissions::RequireEscalated => Request::Escalate,
-                    SandboxPermissions::UseDefault | SandboxPermissions::WithAdditional(_) => {
-                        Request::Default
-                    }
-                },
-                cwd: &request.cwd.as_path().to_string_lossy(),
-                programs: &programs,
-                wanted_prefix: request.prefix_rule.as_deref(),
+        let cwd = request.cwd.as_path().to_string_lossy();
+        let context = Context {
+            approval: self.policy().approval_policy.get().for_evaluation(),
+            sandboxing: match inside_is_confined {
+                true => Sandboxing::Restricted,
+                false => Sandboxing::Unrestricted,
             },
-        );
-        let verdict = Arc::new(verdict);
-        let leaves = verdict.sandbox == Placement::Outside && inside.boundaries.is_confined();
+            request: match request.permissions {
+                SandboxPermissions::RequireEscalated => Request::Escalate,
+                SandboxPermissions::UseDefault | SandboxPermissions::WithAdditional(_) => Request::Default,
+            },
+            cwd: &cwd,
+            moved: false,
+            programs: &programs,
+            wanted_prefix: request.prefix_rule.as_deref(),
+        };
+        let verdict = Arc::new(self.rules().evaluate(&request.argv, &context));
+        let leaves = verdict.sandbox == Placement::Outside && inside_is_confined;
         let outside = || self.prepare(request, Placement::Outside, AdditionalPermissions::default());
         let prepared = match verdict.decision {
             Decision::Allow if leaves && wants.is_none() => {
-                let sure = self.leaves_by_rule(request, &inside, &programs);
+                let sure = self.leaves_by_rule(request, &inside, &programs, context);
                 match sure.and_then(|()| outside().map_err(|error| with_causes(&error))) {
                     Ok(outside) => outside,
                     // The agent wants it outside: whether it may is a question, then.
@@ -154,7 +159,9 @@ impl Session {
             Decision::Prompt | Decision::PromptUser if leaves => outside()?,
             Decision::Allow | Decision::Prompt | Decision::PromptUser | Decision::Forbidden => inside,
         };
-        Ok(Judged { prepared, verdict, wants, notes })
+        let is_escalated = request.permissions == SandboxPermissions::RequireEscalated;
+        let is_escalated = is_escalated && inside_is_confined;
+        Ok(Judged { prepared, verdict, wants, is_escalated, notes })
     }
 
     /// Whether a command that rules allow is surely what they name, so that it may leave the sandbox.
@@ -163,7 +170,17 @@ impl Session {
         request: &ExecRequest,
         inside: &Prepared,
         programs: &ProgramFiles,
+        context: Context<'_>,
     ) -> Result<(), String> {
+        if !self.is_at_home(inside) {
+            let moved = self.rules().evaluate(&request.argv, &Context { moved: true, ..context });
+            if moved.decision != Decision::Allow || moved.sandbox != Placement::Outside {
+                let home = &self.surroundings().cwd;
+                return Err(format!(
+                    "it starts outside of `{home}`, and what it does depends on what lies there"
+                ));
+            }
+        }
         if let Some(name) = request.environment.keys().next() {
             return Err(format!("the agent sets `{}`, of which no rule speaks", policies::escape(name)));
         }
@@ -196,6 +213,12 @@ impl Session {
             Some(why) => Err(why),
             None => Ok(()),
         }
+    }
+
+    /// Whether a command starts in the folder of the session, which is the one that rules are about.
+    fn is_at_home(&self, prepared: &Prepared) -> bool {
+        let home = self.surroundings().cwd.as_path().canonicalize();
+        home.is_ok_and(|home| home == prepared.plan.cwd_target().as_path())
     }
 
     pub(super) fn exec_subject(

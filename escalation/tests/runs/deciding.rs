@@ -7,7 +7,7 @@ use escalation::approver::Reply;
 use escalation::{
     Answer, ApproverError, ExecRequest, ItemStatus, MalformedAnswer, NotRun, SandboxPermissions,
 };
-use policies::{AdditionalPermissions, Entry};
+use policies::{AdditionalPermissions, Entry, SandboxMode};
 
 use crate::bench::{Behaviour, Bench, Wish, no, yes};
 
@@ -25,6 +25,8 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
     ("denied_places_are_never_granted", denied_places_are_never_granted),
     ("a_program_that_changes_under_the_question_does_not_run", a_program_that_changes_does_not_run),
     ("a_working_directory_widens_nothing", a_working_directory_widens_nothing),
+    ("a_rule_is_about_the_folder_of_the_session", a_rule_is_about_the_folder_of_the_session),
+    ("a_policy_that_does_not_ask_refuses_to_escalate", a_policy_that_does_not_ask_refuses_to_escalate),
     ("the_record_comes_before_the_effect", the_record_comes_before_the_effect),
     ("a_log_that_cannot_be_written_stops_everything", a_log_that_cannot_be_written_stops_everything),
 ];
@@ -247,6 +249,51 @@ fn a_working_directory_widens_nothing() {
     assert!(!bench.root.join("outside/here").exists());
     let request = ExecRequest { cwd: bench.path("outside"), ..bench.request("touch ROOT/project/there") };
     assert_eq!(bench.run(&request).code(), Some(0));
+}
+
+/// What lies in another folder was not there when the rule was made, and git runs what a repository says.
+fn a_rule_is_about_the_folder_of_the_session() {
+    let rules = "prefix_rule(pattern=['git', 'status'], decision='allow')\n\
+                 prefix_rule(pattern=['touch'], decision='allow')\n\
+                 prefix_rule(pattern=['ls'], decision='allow')";
+    let bench = Bench::silent(Wish { rules, ..Wish::default() });
+    let plant = "git init -q sub && git -C sub config core.fsmonitor 'touch ROOT/outside/pwned; false'";
+    assert_eq!(bench.script(plant).code(), Some(0));
+    let status = |cwd: &str, argv: &[&str]| {
+        let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+        bench.run(&ExecRequest { argv, cwd: bench.path(cwd), ..bench.request("") })
+    };
+    let came = status("project/sub", &["git", "status"]);
+    assert!(!bench.root.join("outside/pwned").exists(), "{:?}", came.report);
+    assert!(
+        came.report.notes.iter().any(|note| note.contains("depends on what lies there")),
+        "{:?}",
+        came.report
+    );
+    // What only reads still leaves, and so does a call by another name of the session's folder.
+    assert!(status("project/sub", &["ls"]).report.notes.is_empty());
+    let file = bench.root.join("outside/made");
+    std::os::unix::fs::symlink("project", bench.root.join("name")).unwrap();
+    let came = status("name", &["touch", file.to_str().unwrap()]);
+    assert!(came.code() == Some(0) && came.report.notes.is_empty(), "{:?}", came.report);
+}
+
+fn a_policy_that_does_not_ask_refuses_to_escalate() {
+    let rules = "prefix_rule(pattern=['touch'], decision='allow')\n\
+                 prefix_rule(pattern=['mkdir'], decision='prompt')";
+    let granular = "{granular={sandbox_approval=false,rules=true,mcp_elicitations=false}}";
+    for policy in ["\"never\"", granular] {
+        let bench = Bench::silent(Wish { policy, rules, ..Wish::default() });
+        for script in ["touch ROOT/outside/x", "mkdir ROOT/outside/y", "ls"] {
+            let came = bench.run(&bench.escalated(script));
+            assert!(came.why_not().contains("approval policy"), "{policy} {script}: {:?}", came.report);
+        }
+        assert!(!bench.root.join("outside/x").exists());
+        // Unless there is nothing to leave.
+        let mode = SandboxMode::DangerFullAccess;
+        let open = Bench::silent(Wish { policy, rules, mode, ..Wish::default() });
+        assert_eq!(open.run(&open.escalated("touch ROOT/outside/x")).code(), Some(0));
+    }
 }
 
 fn the_record_comes_before_the_effect() {

@@ -57,7 +57,8 @@ pub(super) fn judge(policy: &Policy, part: &Part, context: &Context<'_>) -> Judg
     judgement.restrict(policy, part, &words);
     let exploration = explore(&words, &part.feed, part.span.as_ref());
     judgement.starts_others = !exploration.commands.is_empty() || !exploration.blind.is_empty();
-    let permission = permission(policy, &part.argv, context, &exploration, part.moved, 0);
+    let moved = part.moved || context.moved;
+    let permission = permission(policy, &part.argv, context, &exploration, moved, 0);
     judgement.permit(part, &permission);
     // What rules do not allow in full, they do not vouch for.
     let vouched = if permission.granted() { permission.reach } else { 0 };

@@ -210,7 +210,7 @@ impl Asker<'_> {
                 let moved = match &command.directory {
                     Directory::Initial => self.moved,
                     elsewhere @ (Directory::Path(_) | Directory::Unknown) => {
-                        is_elsewhere(elsewhere, self.context.cwd)
+                        self.context.moved || is_elsewhere(elsewhere, self.context.cwd)
                     }
                 };
                 command.redirections.iter().all(|redirection| !redirection.writes)

@@ -310,6 +310,7 @@ mod tests {
             sandboxing: Sandboxing::Restricted,
             request: Request::Default,
             cwd: "/project",
+            moved: false,
             programs: &WritableRoots::default(),
             wanted_prefix: None,
         };
