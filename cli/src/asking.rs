@@ -8,8 +8,8 @@ use std::time::Duration;
 use escalation::approver::{DenyAll, Terminal};
 use escalation::assess::{AssessorError, CommandAssessor, RiskAssessor};
 use escalation::{
-    Approver, BoxFuture, Call, ExecReport, ExecRequest, NotRun, ProgramFiles, Run, RunEnd, Runner, Session,
-    SessionError, SessionId, SessionParts, SetupError, Storage, Surroundings, TurnId, Unprepared,
+    Approver, BoxFuture, Call, ExecReport, ExecRequest, Lasting, NotRun, ProgramFiles, Run, RunEnd, Runner,
+    Session, SessionError, SessionId, SessionParts, SetupError, Storage, Surroundings, TurnId, Unprepared,
     make_config_home,
 };
 use policies::AbsolutePath;
@@ -118,6 +118,8 @@ fn open(
         assessor: assessor.transpose()?,
         storage,
         answer_limit: answer_within.unwrap_or(Session::ANSWER_LIMIT),
+        // This is one call. Rules of the user count where they are asked for.
+        lasting: Lasting { session: session.is_some(), rules: *exec_policy },
     })?)
 }
 

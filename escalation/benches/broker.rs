@@ -44,6 +44,7 @@ fn broker(folder: &Path, answer: Answer) -> Broker {
         memory: Memory::ephemeral(),
         rules: Arc::new(rules),
         answer_limit: Session::ANSWER_LIMIT,
+        lasting: escalation::Lasting::default(),
     });
     broker.begin_turn(&turn());
     broker

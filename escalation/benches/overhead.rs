@@ -180,6 +180,7 @@ fn session(folder: &Path) -> Session {
         assessor: None,
         storage: Storage::in_home(&home, true),
         answer_limit: Session::ANSWER_LIMIT,
+        lasting: escalation::Lasting::default(),
     })
     .unwrap();
     session.begin_turn(&TurnId("1".to_owned()));

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use execpolicy::{Amendment, Decision, Verdict};
-use policies::AbsolutePath;
+use policies::{AbsolutePath, GrantScope};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::answer::{Answer, HostAction, HostAmendment, MalformedAnswer, Terms};
+use crate::answer::{Answer, HostAction, HostAmendment, MalformedAnswer, PermissionsAnswer, Terms};
 use crate::assess::Assessment;
 use crate::ids::{AskId, Call};
 use crate::subject::{ExecSubject, RetryWith, Subject};
@@ -42,8 +42,27 @@ pub struct Ask {
     pub assessment: Option<Assessment>,
     /// Only a person may answer, and nothing is remembered.
     pub person_only: bool,
+    /// Which answers are more than a plain yes here.
+    #[serde(skip)]
+    pub lasting: Lasting,
     /// The answers to offer, in order. Others that fit are honoured too, see [`Ask::check`].
     pub available_decisions: Vec<Answer>,
+}
+
+/// Which answers have an effect beyond the call. Those that have none are not offered, and come out as a plain yes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lasting {
+    /// There are later calls in this session, or it is opened again by its name.
+    pub session: bool,
+    /// The rules that are accepted count in this session, or will in the next one like it.
+    pub rules: bool,
+}
+
+impl Default for Lasting {
+    /// A session of an agent.
+    fn default() -> Self {
+        Self { session: true, rules: true }
+    }
 }
 
 /// A question on its way to the broker.
@@ -61,12 +80,15 @@ pub struct Draft {
     pub verdict: Option<Arc<Verdict>>,
     /// Where the call starts, for approvals that hold in one folder only.
     pub cwd: AbsolutePath,
+    /// Which answers are more than a plain yes. The broker knows, and says so itself.
+    pub lasting: Lasting,
 }
 
 impl Draft {
     /// A question about `subject`, without reason and rules.
     pub fn new(call: Call, subject: Subject, cwd: AbsolutePath) -> Self {
-        Self { call, approval_id: None, subject, reason: None, verdict: None, cwd }
+        let lasting = Lasting::default();
+        Self { call, approval_id: None, subject, reason: None, verdict: None, cwd, lasting }
     }
 
     /// Whether only a person may answer, and nothing is remembered.
@@ -77,6 +99,7 @@ impl Draft {
     /// The rules that may be offered, narrowest first.
     pub fn amendments(&self) -> &[Amendment] {
         match (&self.verdict, &self.subject) {
+            _ if !self.lasting.rules => &[],
             (Some(verdict), Subject::Exec(_)) if !self.person_only() => &verdict.amendments,
             // A rule is about leaving the sandbox.
             (Some(verdict), Subject::Retry(retry))
@@ -98,12 +121,17 @@ impl Draft {
             let first = self.amendments().first();
             first.map(|first| Answer::AcceptWithExecpolicyAmendment { prefix: first.prefix.clone() })
         };
+        let for_session = || self.lasting.session.then(Answer::for_session);
         match &self.subject {
             Subject::Network(network) => {
-                vec![Answer::Accept, Answer::for_session(), allow_host(&network.host), Answer::Cancel]
+                let rule = self.lasting.rules.then(|| allow_host(&network.host));
+                let answers = [Some(Answer::Accept), for_session(), rule, Some(Answer::Cancel)];
+                answers.into_iter().flatten().collect()
             }
             Subject::FileChange(_) => {
-                vec![Answer::Accept, Answer::for_session(), Answer::Decline, Answer::Cancel]
+                let answers =
+                    [Some(Answer::Accept), for_session(), Some(Answer::Decline), Some(Answer::Cancel)];
+                answers.into_iter().flatten().collect()
             }
             // Its answer names permissions.
             Subject::Permissions(_) => Vec::new(),
@@ -119,7 +147,7 @@ impl Draft {
     pub(crate) fn into_ask(self, id: AskId, started_at_ms: u64, deadline: Duration) -> Ask {
         let available_decisions = self.available_decisions();
         let amendments = self.amendments().to_vec();
-        let person_only = self.person_only();
+        let (person_only, lasting) = (self.person_only(), self.lasting);
         Ask {
             id,
             call: self.call,
@@ -131,6 +159,7 @@ impl Draft {
             amendments,
             assessment: None,
             person_only,
+            lasting,
             available_decisions,
         }
     }
@@ -154,6 +183,7 @@ impl Ask {
     /// something else the next time.
     pub fn may_be_remembered(&self) -> bool {
         !self.person_only
+            && self.lasting.session
             && match &self.subject {
                 Subject::Exec(exec) => exec.inputs.decide_alone(),
                 Subject::Retry(retry) => retry.exec.inputs.decide_alone(),
@@ -171,6 +201,9 @@ impl Ask {
         let is_about_permissions = matches!(self.subject, Subject::Permissions(_));
         match answer {
             Answer::Decline | Answer::Cancel => Ok(answer),
+            Answer::Grant(grant) if is_about_permissions && !self.lasting.session => {
+                Ok(Answer::Grant(PermissionsAnswer { scope: GrantScope::Turn, ..grant }))
+            }
             Answer::Grant(_) if is_about_permissions => Ok(answer),
             Answer::Grant(_) => Err(MalformedAnswer::new("nobody asked for permissions")),
             Answer::Accept
@@ -198,9 +231,13 @@ impl Ask {
                 }
             }
             Answer::ApplyNetworkPolicyAmendment(amendment) => match &self.subject {
-                Subject::Network(network) if network.host == amendment.host => {
-                    Ok(Answer::ApplyNetworkPolicyAmendment(amendment))
-                }
+                Subject::Network(network) if network.host == amendment.host => match amendment.action {
+                    HostAction::Allow if !self.lasting.rules => Ok(Answer::Accept),
+                    HostAction::Deny if !self.lasting.rules => Ok(Answer::Decline),
+                    HostAction::Allow | HostAction::Deny => {
+                        Ok(Answer::ApplyNetworkPolicyAmendment(amendment))
+                    }
+                },
                 Subject::Network(network) => Err(MalformedAnswer::new(format!(
                     "the question was about `{}`, not about `{}`",
                     execpolicy::display::visible(&network.host),

@@ -60,7 +60,7 @@ pub mod wire;
 
 pub use answer::{Answer, HostAction, HostAmendment, MalformedAnswer, PermissionsAnswer, Terms};
 pub use approver::{Approver, ApproverError, BoxFuture};
-pub use ask::{Ask, Draft};
+pub use ask::{Ask, Draft, Lasting};
 pub use broker::{ANSWER_LIMIT, Broker, BrokerParts};
 pub use exec::{
     Captured, ExecReport, ExecRequest, Inputs, ItemStatus, NotRun, ProgramFiles, Ran, Run, RunEnd, Runner,

@@ -191,7 +191,7 @@ fn refusal_word(refusal: &Refusal) -> &'static str {
         Refusal::TimedOut { .. } => "timedOut",
         Refusal::Interrupted { .. } => "interrupted",
         Refusal::SessionEnded => "sessionEnded",
-        Refusal::NoApprover(_) => "noApprover",
+        Refusal::NoApprover { .. } => "noApprover",
         Refusal::PersonNeeded { .. }
         | Refusal::ApprovalPolicy { .. }
         | Refusal::NoTurn { .. }

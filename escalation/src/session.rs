@@ -12,6 +12,7 @@ use policies::rules::LayeredRules;
 use sandbox::BackendChoice;
 
 use crate::approver::Approver;
+use crate::ask::Lasting;
 use crate::assess::RiskAssessor;
 use crate::audit::{AUDIT_FOLDER, Audit, AuditError, Event};
 use crate::broker::{ANSWER_LIMIT, Broker, BrokerParts};
@@ -60,6 +61,8 @@ pub struct SessionParts {
     pub storage: Storage,
     /// How long a question waits for its answer.
     pub answer_limit: Duration,
+    /// Which answers are more than a plain yes.
+    pub lasting: Lasting,
 }
 
 /// Where a session keeps what outlives it.
@@ -122,8 +125,17 @@ impl Session {
     /// # Errors
     /// [`SessionError`].
     pub fn open(parts: SessionParts) -> Result<Self, SessionError> {
-        let SessionParts { id, policy, rules, surroundings, approver, assessor, storage, answer_limit } =
-            parts;
+        let SessionParts {
+            id,
+            policy,
+            rules,
+            surroundings,
+            approver,
+            assessor,
+            storage,
+            answer_limit,
+            lasting,
+        } = parts;
         let audit = Arc::new(Audit::open(storage.audit, id.clone())?);
         let _on_record = audit.record(&Event::SessionOpened {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -145,6 +157,7 @@ impl Session {
             memory,
             rules: Arc::clone(&rules),
             answer_limit,
+            lasting,
         });
         Ok(Self { id, policy, rules, broker, audit, surroundings, warnings, opened: Mutex::default() })
     }

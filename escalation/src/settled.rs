@@ -87,8 +87,13 @@ pub enum Category {
 #[non_exhaustive]
 pub enum Refusal {
     /// Nobody is there to answer.
-    #[error("refused: it needs an approval, and {0}")]
-    NoApprover(ApproverError),
+    #[error("refused: it needs an approval, and {error}")]
+    NoApprover {
+        /// Why.
+        error: ApproverError,
+        /// Whether a rule would settle it.
+        has_rule: bool,
+    },
     /// The approver is no person.
     #[error("refused: only a person may approve this, and `{approver}` is none")]
     PersonNeeded {
@@ -155,9 +160,10 @@ impl Refusal {
     /// The smallest thing that would change the outcome.
     pub fn help(&self) -> String {
         match self {
-            Self::NoApprover(_) => {
+            Self::NoApprover { has_rule: true, .. } => {
                 "run it where a person can answer, or allow it by a rule: `codex execpolicy explain` names one".to_owned()
             }
+            Self::NoApprover { has_rule: false, .. } => "run it where a person can answer".to_owned(),
             Self::PersonNeeded { .. } => "run it where a person can answer".to_owned(),
             Self::ApprovalPolicy { policy: ApprovalPolicy::Granular(_), category } => format!(
                 "set `{}` of the granular approval policy to true",

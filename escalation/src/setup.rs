@@ -15,6 +15,7 @@ use policies::{AbsolutePath, Asked, ConfigError, ConfigSources, Purpose, Session
 use sandbox::BackendChoice;
 
 use crate::approver::Approver;
+use crate::ask::Lasting;
 use crate::assess::RiskAssessor;
 use crate::ids::SessionId;
 use crate::session::{Session, SessionError, SessionParts, Storage, Surroundings};
@@ -180,6 +181,7 @@ impl Setup {
             assessor: self.assessor,
             storage: Storage::in_home(&config_home, remembers),
             answer_limit: self.answer_limit,
+            lasting: Lasting::default(),
         })?)
     }
 }

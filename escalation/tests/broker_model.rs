@@ -355,6 +355,7 @@ impl Real {
             memory: Memory::ephemeral(),
             rules: Arc::new(rules),
             answer_limit: Duration::from_millis(LIMIT_MS),
+            lasting: escalation::Lasting::default(),
         });
         Self {
             _folder: folder,

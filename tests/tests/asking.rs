@@ -127,7 +127,8 @@ fn a_rule_that_cannot_be_written_is_told(backend: Backend, place: &mut Place) ->
     // A folder in the place of the file: nobody can write there.
     let file = config_home(place).join("rules/default.rules");
     place.sh(&format!("mkdir -p {}", file.display()))?;
-    let mut terminal = at_a_terminal(place, backend, &["-a", "untrusted"], &["mkdir", "made"])?;
+    let mut terminal =
+        at_a_terminal(place, backend, &["-a", "untrusted", "--exec-policy"], &["mkdir", "made"])?;
     answer(&mut terminal, "run this command?", "1\n")?;
     ensure!(terminal.status()? == 0, "{}", terminal.screen());
     ensure!(place.ws().join("made").exists());
@@ -214,6 +215,30 @@ fn without_a_terminal_a_question_is_refused_at_once() -> Result<()> {
         ensure!(status.code() == Some(9), "{status}");
         let missing = without_terminal(place, &["-a", "never"], &["no-such-program"])?;
         ensure!(missing.code() == Some(127), "{missing}");
+        Ok(())
+    })
+}
+
+/// An answer that would change nothing for any later run is not offered, and a rule that nobody reads is not advised.
+#[test]
+fn what_does_not_last_is_not_offered() -> Result<()> {
+    as_each_user(|place| {
+        for (flags, offered) in [
+            (&["-a", "untrusted"][..], false),
+            (&["-a", "untrusted", "--exec-policy", "--session", "s"], true),
+        ] {
+            let mut terminal = at_a_terminal(place, Backend::Namespaces, flags, &["touch", "made"])?;
+            answer(&mut terminal, "run this command?", "n\n")?;
+            ensure!(terminal.status()? == 126, "{}", terminal.screen());
+            for words in ["for this session", "always"] {
+                ensure!(terminal.screen().contains(words) == offered, "{flags:?} {}", terminal.screen());
+            }
+            let refused = without_terminal(place, flags, &["touch", "made"])?;
+            ensure!(refused.err().contains("allow it by a rule") == offered, "{flags:?} {refused}");
+        }
+        // Nor for what no rule should allow.
+        let refused = without_terminal(place, &["-a", "untrusted", "--exec-policy"], &["rm", "-rf", "/x"])?;
+        ensure!(!refused.err().contains("allow it by a rule"), "{refused}");
         Ok(())
     })
 }

@@ -76,7 +76,10 @@ impl Driver {
                     .await
                     .map_or_else(Settled::Refused, |()| inner.settled_by(&ask, answer))
             }
-            Ok(Err(error @ ApproverError::Absent { .. })) => Settled::Refused(Refusal::NoApprover(error)),
+            Ok(Err(error @ ApproverError::Absent { .. })) => {
+                let has_rule = !ask.amendments.is_empty();
+                Settled::Refused(Refusal::NoApprover { error, has_rule })
+            }
             Ok(Err(error)) => Settled::Failed { ask: ask.id, error },
             Err(_) => Settled::Refused(Refusal::TimedOut { ask: ask.id, after: inner.answer_limit }),
         };

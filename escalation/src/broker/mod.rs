@@ -24,7 +24,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::answer::{Answer, Terms};
 use crate::approver::Approver;
-use crate::ask::{Ask, Draft};
+use crate::ask::{Ask, Draft, Lasting};
 use crate::assess::RiskAssessor;
 use crate::audit::{Audit, AuditError, Event};
 use crate::ids::{AskId, TurnId};
@@ -62,6 +62,8 @@ pub struct BrokerParts {
     pub rules: Arc<SessionRules>,
     /// How long a question waits.
     pub answer_limit: Duration,
+    /// Which answers are more than a plain yes.
+    pub lasting: Lasting,
 }
 
 #[derive(Debug)]
@@ -71,6 +73,7 @@ struct Inner {
     audit: Arc<Audit>,
     rules: Arc<SessionRules>,
     answer_limit: Duration,
+    lasting: Lasting,
     state: Mutex<State>,
     /// Of its own, since there is something to say while the state is locked.
     warnings: Mutex<Warnings>,
@@ -79,7 +82,7 @@ struct Inner {
 impl Broker {
     /// A broker without turns.
     pub fn new(parts: BrokerParts) -> Self {
-        let BrokerParts { approver, assessor, audit, memory, rules, answer_limit } = parts;
+        let BrokerParts { approver, assessor, audit, memory, rules, answer_limit, lasting } = parts;
         let state = State {
             asks: OpenAsks::default(),
             memory,
@@ -89,7 +92,8 @@ impl Broker {
         };
         let state = Mutex::new(state);
         let warnings = Mutex::default();
-        Self { inner: Arc::new(Inner { approver, assessor, audit, rules, answer_limit, state, warnings }) }
+        let inner = Inner { approver, assessor, audit, rules, answer_limit, lasting, state, warnings };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Begins a turn. Questions are asked in turns that have begun and not ended; beginning one twice is no error, and
@@ -163,6 +167,7 @@ impl Broker {
     ///
     /// Dropping the future gives the place up; when nobody waits any more, the question is taken back.
     pub async fn settle(&self, draft: Draft) -> Arc<Settled> {
+        let draft = Draft { lasting: self.inner.lasting, ..draft };
         match self.inner.enter(&draft) {
             Entered::Settled(settled) => Arc::new(settled),
             Entered::Waiting(place, told) => {

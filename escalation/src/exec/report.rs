@@ -102,7 +102,7 @@ impl NotRun {
     pub(crate) fn refused(refusal: &Refusal) -> Self {
         let interrupted = match refusal {
             Refusal::Interrupted { .. } | Refusal::SessionEnded => true,
-            Refusal::NoApprover(_)
+            Refusal::NoApprover { .. }
             | Refusal::PersonNeeded { .. }
             | Refusal::ApprovalPolicy { .. }
             | Refusal::NoTurn { .. }

@@ -159,6 +159,7 @@ fn open(folder: &Path, wish: &Wish, approver: Arc<dyn Approver>) -> Session {
         assessor: None,
         storage: Storage::in_home(&home, wish.id.is_some()),
         answer_limit: wish.answer_limit,
+        lasting: escalation::Lasting::default(),
     })
     .unwrap()
 }

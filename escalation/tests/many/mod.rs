@@ -23,6 +23,7 @@ pub(crate) fn broker(approver: Arc<dyn Approver>) -> (tempfile::TempDir, Broker)
         memory: Memory::ephemeral(),
         rules: Arc::new(rules),
         answer_limit: Duration::from_secs(600),
+        lasting: escalation::Lasting::default(),
     });
     broker.begin_turn(&turn());
     (folder, broker)

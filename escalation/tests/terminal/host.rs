@@ -126,6 +126,7 @@ pub(super) fn ask(command: &str) -> Arc<Ask> {
         amendments: vec![rule],
         assessment: None,
         person_only: false,
+        lasting: escalation::Lasting::default(),
         available_decisions: vec![
             Answer::Accept,
             Answer::AcceptWithExecpolicyAmendment { prefix },
