@@ -35,7 +35,7 @@ pub struct Ask {
     /// Why it is asked: what the rule or the agent says. Foreign text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The rules that would settle it for good, narrowest first.
+    /// The rules that would settle it for good: what the agent proposes, if it fits, then from narrow to wide.
     pub amendments: Vec<Amendment>,
     /// What somebody else thinks of the risk. It decides nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +96,7 @@ impl Draft {
         self.verdict.as_ref().is_some_and(|verdict| verdict.decision == Decision::PromptUser)
     }
 
-    /// The rules that may be offered, narrowest first.
+    /// The rules that may be offered: what the agent proposes, if it fits, then from narrow to wide.
     pub fn amendments(&self) -> &[Amendment] {
         match (&self.verdict, &self.subject) {
             _ if !self.lasting.rules => &[],

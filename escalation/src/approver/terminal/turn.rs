@@ -35,7 +35,7 @@ pub(super) struct Turn {
 }
 
 impl Turns {
-    /// In the private folder `home`, which exists.
+    /// In the private folder `home`, which is made if it is missing.
     ///
     /// # Errors
     /// When there is no controlling terminal, or no folder can be made.
@@ -43,10 +43,7 @@ impl Turns {
         let state = std::fs::read_to_string(OWN_STATE)?;
         let terminal = terminal_number(&state).ok_or(Errno::NOTTY)?;
         let folder = home.join(FOLDER);
-        match DirBuilder::new().mode(0o700).create(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         Ok(Self { file: folder.join(format!("{terminal}.lock")) })
     }
 
