@@ -38,6 +38,9 @@ const MARK_SECONDS: i64 = 1_111_111_110;
 /// How often a name that other runs create and remove at the same time is tried before giving up.
 const MAX_TRIES: usize = 64;
 
+/// After so many of them there is a pause before each, so that two that take turns get out of step.
+const QUICK_TRIES: usize = 16;
+
 /// How long a lock that somebody else holds exclusively is waited for: a run that removes a placeholder
 /// needs microseconds. Beyond that somebody is in the way on purpose.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -128,12 +131,19 @@ impl Place {
 pub(crate) fn hold(place: Place) -> io::Result<Held> {
     let Place { parent, name, parent_is_ours } = place;
     let mut made_here;
-    for _ in 0..MAX_TRIES {
+    let mut closed = 0;
+    for number in 0..MAX_TRIES {
+        if number >= QUICK_TRIES {
+            std::thread::sleep(LOCK_PAUSE);
+        }
         match rustix::fs::mkdirat(&parent, &name, Mode::from_raw_mode(MODE)) {
-            Ok(()) => {
-                mark_new(&parent, &name)?;
-                made_here = true;
-            }
+            Ok(()) => match mark_new(&parent, &name) {
+                Ok(()) => made_here = true,
+                // Whoever sweeps up behind a launcher that was killed cannot tell it from what that one had made, and
+                // took it away; somebody else's may be there by now.
+                Err(error) if is_gone(&error) => continue,
+                Err(error) => return Err(error),
+            },
             Err(Errno::EXIST) => made_here = false,
             Err(Errno::ROFS) => return Ok(Held::Uncreatable),
             Err(Errno::ACCESS | Errno::PERM) if !parent_is_ours => {
@@ -143,6 +153,11 @@ pub(crate) fn hold(place: Place) -> io::Result<Held> {
         }
         let locked = match lock(&parent, &name) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !made_here => {
+                closed += 1;
+                if closed < FOREIGN_TRIES && is_being_made(&parent, &name) {
+                    std::thread::sleep(LOCK_PAUSE);
+                    continue;
+                }
                 return Ok(Held::Foreign);
             }
             other => other?,
@@ -154,6 +169,20 @@ pub(crate) fn hold(place: Place) -> io::Result<Held> {
     Err(Errno::AGAIN.into())
 }
 
+/// Whether a name that was just made leads to it no more.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::EXIST))
+}
+
+/// Whether it may be one that another user's run is about to open to others: until then, the umask of that run may
+/// keep everybody out.
+fn is_being_made(parent: &OwnedFd, name: &OsStr) -> bool {
+    let stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW);
+    stat.is_ok_and(|stat| {
+        FileType::from_raw_mode(stat.st_mode) == FileType::Directory && stat.st_mode & STICKY != 0
+    })
+}
+
 /// Completes a directory that was just made: the caller's umask must not keep others from opening it, and
 /// the mark must be there. Takes it away again if that fails.
 ///
@@ -161,7 +190,7 @@ pub(crate) fn hold(place: Place) -> io::Result<Held> {
 /// ours with the mode it was made with is left alone.
 fn mark_new(parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
     let marked = mark_directory(parent, name);
-    if marked.is_err() {
+    if marked.as_ref().is_err_and(|error| !is_gone(error)) {
         // What cannot be removed either is reported by its cause.
         rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR).ok();
     }
@@ -373,6 +402,33 @@ mod tests {
         drop(first);
         second.release();
         assert!(!path.as_path().exists());
+    }
+
+    #[test]
+    fn sweeping_up_behind_a_dead_launcher_stops_nobody() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let (_dir, path) = name();
+        let over = AtomicBool::new(false);
+        let failed = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    Place::open(&path).unwrap().sweep();
+                    // Each is one launcher that was killed: without a pause nobody else would get a turn.
+                    std::thread::sleep(Duration::from_micros(50));
+                }
+            });
+            let failed = (0..2000).find_map(|_| match hold(Place::open(&path).unwrap()) {
+                Ok(Held::By(placeholder, _)) => {
+                    placeholder.release();
+                    None
+                }
+                Ok(Held::Uncreatable | Held::Foreign) => Some("not held".to_owned()),
+                Err(error) => Some(error.to_string()),
+            });
+            over.store(true, Ordering::Relaxed);
+            failed
+        });
+        assert_eq!(failed, None);
     }
 
     #[test]
