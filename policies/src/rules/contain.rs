@@ -26,9 +26,9 @@ const STAGE: &str = "__codex-rule-file";
 const MEMORY: u64 = 512 << 20;
 /// Processor time of the reader, in seconds.
 const SECONDS: u64 = 5;
-/// How long the reader may take in all. It never waits for anything, so that only one that was stopped, or
-/// is no reader at all, takes longer than its processor time on a machine that is not overloaded.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the reader may take in all. It never waits for anything, so that only one that was stopped, or is no reader
+/// at all, takes longer: its processor time twelve times over, for machines that are overloaded.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest answer: [`Limits::word_bytes`] for the words, without escapes, and as much again for what is
 /// between them, twice.
 const MAX_ANSWER: usize = 64 << 20;
