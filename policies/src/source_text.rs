@@ -185,7 +185,7 @@ mod tests {
                 let key = KeyPath::new(["mcp_servers".to_owned(), format!("s{number}")]);
                 assert!(text.of_key(&key, Anchor::Key).is_some());
             }
-            assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+            assert!(since.elapsed() < Duration::from_secs(60), "{:?}", since.elapsed());
         }
     }
 }

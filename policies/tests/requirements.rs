@@ -474,7 +474,7 @@ fn large_texts_take_a_moment() {
         let outcome = Requirements::from_texts(&layers, context);
         let remarks = lint(&layers[0], context);
         assert_eq!(outcome.is_err(), remarks.iter().any(|remark| remark.severity == Severity::Error));
-        assert!(started.elapsed().as_secs() < 10, "{:?} for {text:.80}", started.elapsed());
+        assert!(started.elapsed().as_secs() < 60, "{:?} for {text:.80}", started.elapsed());
     }
 }
 

@@ -271,7 +271,7 @@ fn what_is_no_file_is_refused_without_waiting() {
         AdminFolder::at(AbsolutePath::parse(dir.path("file.d/x")).unwrap(), me()).read("a.toml"),
         Err(AdminError::Read { .. })
     ));
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < Duration::from_secs(60));
 }
 
 #[test]

@@ -469,6 +469,13 @@ mod tests {
         assert!(!target.exists());
     }
 
+    /// How often this process has the file open.
+    fn times_open(path: &Path) -> usize {
+        let path = path.canonicalize().unwrap();
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        open.filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| target == path)).count()
+    }
+
     #[test]
     fn a_writer_follows_a_file_that_an_editor_replaced() {
         let home = home();
@@ -478,7 +485,10 @@ mod tests {
         held.lock().unwrap();
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| append(home.path(), &accepted(&["touch", "b"])).unwrap());
-            std::thread::sleep(Duration::from_millis(50));
+            // It has opened the file, and waits for us.
+            while times_open(&path) < 2 && !writer.is_finished() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             let draft = home.path().join("rules/draft");
             std::fs::write(&draft, LINE).unwrap();
             std::fs::rename(&draft, &path).unwrap();
