@@ -95,7 +95,7 @@ fn examine_structured(
     for _ in 0..runs {
         let script = generator.structured();
         let found = read(&script, shell.dialect);
-        let Some(outcome) = place.run(shell, &script, 0) else { continue };
+        let Some(outcome) = place.call(shell, &["-c".to_owned(), script.clone()]) else { continue };
         programs += outcome.started.len();
         for argv in &outcome.started {
             if !found.commands.iter().any(|command| covers(&command.words, argv)) {

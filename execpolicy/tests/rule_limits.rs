@@ -196,5 +196,5 @@ fn unknown_names_are_not_compared_with_all_others() {
     assert_eq!(refusal("prefix_rule(['a'], print)\nx = 1"), "variable `print` not found");
     assert_eq!(refusal("prefix_rule(X)\nX = ['a']"), "local variable `X` referenced before assignment");
     // Most of this is the first build of the language's tables, in an unoptimised build.
-    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }

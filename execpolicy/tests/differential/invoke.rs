@@ -86,7 +86,7 @@ pub(crate) fn examine(
             Source::File { .. } | Source::Stdin | Source::Nothing => Vec::new(),
             Source::Unclear(_) => continue,
         };
-        let Some(Outcome { started, errors, .. }) = place.call(shell, &call, 0) else { continue };
+        let Some(Outcome { started, errors, .. }) = place.call(shell, &call) else { continue };
         ran += 1;
         proven += usize::from(!started.is_empty());
         let known = |argv: &Vec<String>| expected.iter().any(|command| command.words == Word::all(argv));

@@ -10,8 +10,11 @@ use execpolicy::shell::Dialect;
 
 use super::stub;
 
-/// How long one script may take.
+/// How long a script may take of which it is not known that it ends.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one may take that ends.
+const LONG: Duration = Duration::from_secs(60);
 
 /// The programs that exist while a script runs.
 pub(crate) const PROGRAMS: [&str; 14] =
@@ -72,7 +75,7 @@ pub(crate) fn installed() -> Vec<Shell> {
 
 /// How long programs may take to start after the shell ended: not all shells wait for all members of a
 /// pipeline.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = LONG;
 
 /// What a script did.
 #[derive(Debug)]
@@ -112,13 +115,17 @@ impl Workplace {
         self.root.path().join("bin").join(program).display().to_string()
     }
 
-    /// Runs a script and waits for as many programs as are wanted. `None` when the shell did not end.
+    /// Runs a script that ends, and waits for as many programs as are wanted. `None` when the shell did not end.
     pub(crate) fn run(&self, shell: &Shell, script: &str, wanted: usize) -> Option<Outcome> {
-        self.call(shell, &["-c".to_owned(), script.to_owned()], wanted)
+        self.start(shell, &["-c".to_owned(), script.to_owned()], wanted, LONG)
     }
 
-    /// Calls a shell with these arguments.
-    pub(crate) fn call(&self, shell: &Shell, arguments: &[String], wanted: usize) -> Option<Outcome> {
+    /// Calls a shell with these arguments, of which nothing is known. `None` when it did not end.
+    pub(crate) fn call(&self, shell: &Shell, arguments: &[String]) -> Option<Outcome> {
+        self.start(shell, arguments, 0, TIMEOUT)
+    }
+
+    fn start(&self, shell: &Shell, arguments: &[String], wanted: usize, limit: Duration) -> Option<Outcome> {
         // A log and a directory of its own for each run: a straggler of the last one must not write into
         // those of this one.
         let run = self.runs.replace(self.runs.get() + 1);
@@ -144,7 +151,7 @@ impl Workplace {
             .process_group(0)
             .spawn()
             .unwrap();
-        let deadline = Instant::now() + TIMEOUT;
+        let deadline = Instant::now() + limit;
         while child.try_wait().unwrap().is_none() {
             if Instant::now() > deadline {
                 end(&child);
