@@ -395,7 +395,7 @@ impl Real {
 
     /// Lets everything happen until those are told who should be, and then some more.
     async fn settle_down(&mut self, model: &Model) {
-        let patience = Instant::now() + Duration::from_secs(10);
+        let patience = Instant::now() + Duration::from_secs(60);
         let mut rest = 25;
         while rest > 0 && Instant::now() < patience {
             tokio::task::yield_now().await;

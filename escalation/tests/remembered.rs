@@ -80,6 +80,21 @@ fn recall(memory: &mut Memory, number: usize) -> Option<GrantId> {
     memory.recall(&key(number), &turn(), &path("/ws"), now())
 }
 
+/// Whether a count was used. A lock that others hold for too long is no answer: then it is tried again.
+fn uses(memory: &mut Memory, number: usize) -> bool {
+    loop {
+        if recall(memory, number).is_some() {
+            return true;
+        }
+        let warnings = memory.take_warnings();
+        if warnings.is_empty() {
+            return false;
+        }
+        let is_locked = |error| matches!(error, &MemoryError::Locked { .. });
+        assert!(warnings.iter().all(is_locked), "{warnings:?}");
+    }
+}
+
 /// Starts this test as another process, with a role to play; `None` for the user that we are.
 fn start(test: &str, folder: &Path, role: &str, user: Option<u32>) -> Child {
     // By this name also a user can start it who may not enter the folders that lead to it.
@@ -173,7 +188,10 @@ fn processes_that_remember_at_once_lose_nothing() {
         let first: usize = first.parse().unwrap();
         let mut memory = Memory::open(&folder, session());
         for number in first..first + EACH {
-            remember(&mut memory, plain(number));
+            // A slow disk may keep it from us for so long that we are told.
+            while let Err(error) = memory.remember(plain(number), now()) {
+                assert!(matches!(error, MemoryError::Locked { .. }), "{error}");
+            }
         }
         return;
     }
@@ -193,7 +211,7 @@ fn a_count_is_exact_across_processes() {
     const NAME: &str = "a_count_is_exact_across_processes";
     if let Some((tries, folder)) = role() {
         let mut memory = Memory::open(&folder, session());
-        let used = (0..tries.parse().unwrap()).filter(|_| recall(&mut memory, 1).is_some()).count();
+        let used = (0..tries.parse().unwrap()).filter(|_| uses(&mut memory, 1)).count();
         let own = folder.join(format!("used-{}", std::process::id()));
         std::fs::write(own, used.to_string()).unwrap();
         return;
@@ -497,7 +515,7 @@ fn a_lock_that_somebody_holds_means_a_question_and_no_hang() {
     let started = Instant::now();
     assert!(recall(&mut memory, 1).is_some());
     assert_eq!(recall(&mut memory, 2), None);
-    assert!(started.elapsed() < Duration::from_secs(10));
+    assert!(started.elapsed() < Duration::from_secs(60));
     let warnings = memory.take_warnings();
     assert!(matches!(warnings[..], [MemoryError::Locked { .. }]), "{warnings:?}");
     drop(held);

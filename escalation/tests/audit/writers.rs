@@ -1,9 +1,9 @@
 //! Many writers at once, and writers that are killed.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,17 +74,21 @@ fn process() {
 /// What the log has to hold: which record, and of which name.
 type Acknowledged = BTreeSet<(u64, String)>;
 
-fn acknowledged(child: &mut Child) -> Acknowledged {
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    lines
-        .filter_map(|line| {
-            let line = line.unwrap();
-            // The test runner may have begun the line.
-            let (_, ack) = line.split_once("ack ")?;
-            let (seq, name) = ack.split_once(' ')?;
-            Some((seq.parse().ok()?, name.to_owned()))
-        })
-        .collect()
+/// What a writer says.
+fn said_by(child: &mut Child) -> Lines<BufReader<ChildStdout>> {
+    BufReader::new(child.stdout.take().unwrap()).lines()
+}
+
+/// The next ones, at most so many.
+fn acknowledged(said: &mut Lines<BufReader<ChildStdout>>, most: usize) -> Acknowledged {
+    let acknowledged = said.by_ref().filter_map(|line| {
+        let line = line.unwrap();
+        // The test runner may have begun the line.
+        let (_, ack) = line.split_once("ack ")?;
+        let (seq, name) = ack.split_once(' ')?;
+        Some((seq.parse().ok()?, name.to_owned()))
+    });
+    acknowledged.take(most).collect()
 }
 
 fn in_log(log: &Log) -> Acknowledged {
@@ -102,7 +106,7 @@ fn many(file_bytes: u64) {
     let mut children: Vec<Child> = (0..4).map(|_| writer(&log, file_bytes, 3, 60).spawn().unwrap()).collect();
     let mut wanted = Acknowledged::new();
     for child in &mut children {
-        wanted.extend(acknowledged(child));
+        wanted.extend(acknowledged(&mut said_by(child), usize::MAX));
         assert!(child.wait().unwrap().success());
     }
     assert_eq!(wanted.len(), 4 * 3 * 60);
@@ -129,11 +133,14 @@ fn a_writer_that_is_killed_loses_nothing_that_it_answered_for() {
         // Two at a time, one of them rotating early.
         let mut children: Vec<Child> =
             [1 << 20, 4000].map(|file_bytes| writer(&log, file_bytes, 2, 1_000_000).spawn().unwrap()).into();
-        std::thread::sleep(Duration::from_micros(20_000 + round * 7919 % 30_000));
-        for child in &mut children {
+        let mut said: Vec<_> = children.iter_mut().map(said_by).collect();
+        // They are at work.
+        said.iter_mut().for_each(|said| wanted.extend(acknowledged(said, 5)));
+        std::thread::sleep(Duration::from_micros(round * 7919 % 30_000));
+        for (child, said) in children.iter_mut().zip(&mut said) {
             child.kill().unwrap();
             child.wait().unwrap();
-            wanted.extend(acknowledged(child));
+            wanted.extend(acknowledged(said, usize::MAX));
         }
         let report = log.verify();
         assert_eq!(report.broken, None, "round {round}");

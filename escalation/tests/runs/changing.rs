@@ -3,6 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use escalation::approver::Reply;
 use escalation::{Answer, Ask, ExecRequest, NotRun, SandboxPermissions};
@@ -161,6 +162,8 @@ fn a_link_does_not_matter_after_the_question() {
 
 /// A new hard link, as build tools make them, looks like any other change of the file.
 fn linked(tool: &Path, count: usize) {
+    // What happens within one tick of the file system's clock looks the same.
+    std::thread::sleep(Duration::from_millis(15));
     std::fs::hard_link(tool, tool.with_file_name(format!("link{count}"))).unwrap();
 }
 

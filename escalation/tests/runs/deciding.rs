@@ -302,7 +302,7 @@ fn the_record_comes_before_the_effect() {
     let ready = bench.root.join("project/ready");
     let came = std::thread::scope(|scope| {
         scope.spawn(|| {
-            for _ in 0..5000 {
+            for _ in 0..10_000 {
                 if ready.exists() {
                     break;
                 }
@@ -315,7 +315,7 @@ fn the_record_comes_before_the_effect() {
             std::fs::rename(bench.root.join("project/found.new"), found).unwrap();
         });
         bench.script(
-            "touch ready; for i in $(seq 3000); do test -e found && break; sleep 0.01; done; cat found",
+            "touch ready; for i in $(seq 5000); do test -e found && break; sleep 0.01; done; cat found",
         )
     });
     assert_eq!(came.output, "1");
