@@ -74,6 +74,11 @@ fn main() {
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
+/// Each row with a terminal of its own: most of the time is spent waiting.
+fn at_once<T: Sync>(rows: &[T], test: impl Fn(&T) + Sync) {
+    thread::scope(|scope| rows.iter().for_each(|row| drop(scope.spawn(|| test(row)))));
+}
+
 fn each_key_gives_its_answer() {
     let rule = json!({"acceptWithExecpolicyAmendment": {"execpolicy_amendment": ["git", "push"]}});
     let rows = [
@@ -85,11 +90,11 @@ fn each_key_gives_its_answer() {
         ("\u{1b}", json!("cancel")),
         ("\u{3}", json!("cancel")),
     ];
-    for (keys, answer) in rows {
+    at_once(&rows, |(keys, answer)| {
         let mut session = Session::start("one");
         session.await_question();
         session.type_keys(keys);
-        assert_eq!(session.answer(), answer, "{keys:?}");
+        assert_eq!(session.answer(), *answer, "{keys:?}");
         assert!(session.wait().success());
         let screen = session.screen();
         // Colours of ours, and nothing of what the reason tried.
@@ -97,19 +102,25 @@ fn each_key_gives_its_answer() {
             !screen.contains("\u{1b}[2J") && !screen.contains("\u{1b}]0") && screen.contains("\\u{1b}[2J")
         );
         assert!(!screen.lines().any(|row| row.starts_with("codex: all is well")), "{screen}");
-    }
+    });
 }
 
 fn enter_and_unknown_keys_answer_nothing() {
-    let mut session = Session::start("one");
-    session.await_question();
-    for keys in ["\r", "\u{1a}", "\n", " ", "Y", "x", "d", "2", "\u{7f}", "\u{13}", "\u{1c}", "\u{0}", "ä"] {
-        session.type_in_vain(keys);
-    }
-    session.await_text("Enter alone is no answer");
-    session.await_text("Ctrl-Z does nothing here");
-    session.type_keys("n");
-    assert_eq!(session.answer(), json!("decline"));
+    let rows: &[&[&str]] = &[
+        &["\r", "\u{1a}", "\n", " "],
+        &["\r", "\u{1a}", "Y", "x", "d"],
+        &["\r", "2", "\u{1a}", "\u{7f}"],
+        &["\u{13}", "\r", "\u{1c}", "\u{1a}", "\u{0}", "ä"],
+    ];
+    at_once(rows, |keys| {
+        let mut session = Session::start("one");
+        session.await_question();
+        keys.iter().for_each(|keys| session.type_in_vain(keys));
+        session.await_text("Enter alone is no answer");
+        session.await_text("Ctrl-Z does nothing here");
+        session.type_keys("n");
+        assert_eq!(session.answer(), json!("decline"));
+    });
 }
 
 fn keys_typed_ahead_answer_nothing() {
@@ -132,34 +143,22 @@ fn keys_typed_ahead_answer_nothing() {
 }
 
 fn pastes_and_other_keys_answer_nothing() {
-    let mut session = Session::start("one");
-    session.await_question();
-    for keys in [
-        "yy",
-        "y\n",
-        "yes\n",
-        "ls\ny",
-        "\u{1b}[200~y\u{1b}[201~",
-        "\u{1b}[200~y\ny\n\u{3}\u{1b}[201~",
-        "\u{1b}[A",
-        "\u{1b}[1;2y",
-        "\u{1b}[My!!",
-        "\u{1b}[<0;12;12M",
-        "\u{1b}[I",
-        "\u{1b}[O",
-        "\u{1b}OP",
-        "\u{1b}y",
-        "\u{1b}]11;rgb:yyyy/yyyy/yyyy\u{7}",
-        "\u{1b}[?1;2c",
-    ] {
-        session.type_in_vain(keys);
-    }
-    // Torn apart on a slow line.
-    for keys in ["\u{1b}[1;", "2", "y", "\u{1b}[M", "y", "y", "y"] {
-        session.type_in_vain(keys);
-    }
-    session.type_keys("s");
-    assert_eq!(session.answer(), json!("acceptForSession"));
+    let rows: &[&[&str]] = &[
+        &["yy", "y\n", "yes\n", "ls\ny"],
+        &["\u{1b}[200~y\u{1b}[201~", "\u{1b}[200~y\ny\n\u{3}\u{1b}[201~", "\u{1b}[A", "\u{1b}[1;2y"],
+        &["\u{1b}[My!!", "\u{1b}[<0;12;12M", "\u{1b}[I", "\u{1b}[O", "\u{1b}OP"],
+        &["\u{1b}y", "\u{1b}]11;rgb:yyyy/yyyy/yyyy\u{7}", "\u{1b}[?1;2c"],
+        // Torn apart on a slow line.
+        &["\u{1b}[1;", "2", "y"],
+        &["\u{1b}[M", "y", "y", "y"],
+    ];
+    at_once(rows, |keys| {
+        let mut session = Session::start("one");
+        session.await_question();
+        keys.iter().for_each(|keys| session.type_in_vain(keys));
+        session.type_keys("s");
+        assert_eq!(session.answer(), json!("acceptForSession"));
+    });
 }
 
 fn everything_is_shown_on_request() {
@@ -211,9 +210,8 @@ fn a_closed_terminal_is_a_failure() {
 }
 
 fn modes_are_restored() {
-    for (term, keys) in
-        [("xterm", "y"), ("xterm", "\u{3}"), ("xterm", "\u{1b}"), ("dumb", "y\n"), ("dumb", "\u{3}")]
-    {
+    let rows = [("xterm", "y"), ("xterm", "\u{3}"), ("xterm", "\u{1b}"), ("dumb", "y\n"), ("dumb", "\u{3}")];
+    at_once(&rows, |(term, keys)| {
         let mut session = Session::start_with("one", term, b"");
         session.await_question();
         assert_ne!(session.modes(), session.before, "{term}");
@@ -221,7 +219,7 @@ fn modes_are_restored() {
         let _answer = session.answer();
         assert!(session.wait().success());
         assert_eq!(session.modes(), session.before, "{term} {keys:?}");
-    }
+    });
 }
 
 fn a_question_that_nobody_waits_for_goes_away() {
@@ -273,7 +271,7 @@ fn programs_on_one_terminal_wait_for_each_other() {
 fn a_dumb_terminal_is_answered_in_lines() {
     let rows =
         [("y\n", Some(json!("accept"))), ("n\n", Some(json!("decline"))), ("\n", None), ("yes\n", None)];
-    for (keys, answer) in rows {
+    at_once(&rows, |(keys, answer)| {
         let mut session = Session::start_with("one", "dumb", b"y\n");
         session.await_question();
         session.await_text("Type a letter and Enter.");
@@ -281,14 +279,14 @@ fn a_dumb_terminal_is_answered_in_lines() {
         if let Some(answer) = answer {
             session.type_in_vain("y\u{7f}");
             session.type_keys(keys);
-            assert_eq!(session.answer(), answer, "{keys:?}");
+            assert_eq!(session.answer(), *answer, "{keys:?}");
         } else {
             session.type_in_vain(keys);
             session.type_keys("c\n");
             assert_eq!(session.answer(), json!("cancel"));
         }
         assert!(!session.screen().contains('\u{1b}'), "{}", session.screen());
-    }
+    });
 }
 
 fn without_a_terminal_nobody_is_asked() {
@@ -362,8 +360,11 @@ fn it_works_in_tmux() {
     let Some(tmux) = Tmux::new() else { return };
     let out = tmux.folder.path().join("answer");
     let words = host_words("one", &out);
-    let line =
-        format!("stty -a > {0}.before; {1}; stty -a > {0}.after; sleep 60", out.display(), words.join(" "));
+    let line = format!(
+        "stty -a > {0}.before; {1}; stty -a > {0}.end; mv {0}.end {0}.after; sleep 600",
+        out.display(),
+        words.join(" ")
+    );
     tmux.run(&["new-session", "-d", "-x", "90", "-y", "45", &line]);
     tmux.run(&["set-option", "-g", "focus-events", "on"]);
     let screen = || tmux.run(&["capture-pane", "-p"]);
@@ -390,7 +391,6 @@ fn it_works_in_tmux() {
     eventually("an answer", || out.exists());
     assert_eq!(fs::read_to_string(&out).unwrap(), "\"accept\"");
     eventually("the end", || out.with_extension("after").exists());
-    thread::sleep(LATER);
     let modes = |when: &str| {
         fs::read_to_string(out.with_extension(when))
             .unwrap()

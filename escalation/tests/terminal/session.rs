@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use serde_json::Value;
 /// The argument that makes this program the one that asks.
 pub(super) const HOST: &str = "--ask";
 /// How long something may take to happen.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Longer than keys are ignored after a question appeared.
 pub(super) const LATER: Duration = Duration::from_millis(900);
 
@@ -62,6 +62,9 @@ impl Session {
     }
 
     pub(super) fn start_with(scenario: &str, term: &str, typed_ahead: &[u8]) -> Self {
+        // What another session starts between the next two steps would inherit the terminal.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let size = Winsize { ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
         let OpenptyResult { master, slave } = openpty(&size, None).unwrap();
         for side in [&master, &slave] {
@@ -86,6 +89,7 @@ impl Session {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
+        drop(alone);
         let (shown, stop) = (Arc::default(), Arc::new(AtomicBool::new(false)));
         let reader = read_all(near.try_clone().unwrap(), Arc::clone(&shown), Arc::clone(&stop));
         Self {
