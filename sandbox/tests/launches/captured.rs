@@ -27,6 +27,9 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
     ("captured::a_sink_that_panics_leaves_nothing", a_sink_that_panics_leaves_nothing),
 ];
 
+/// Far longer than anything takes here, however busy the machine is.
+const LONG: Duration = Duration::from_secs(60);
+
 #[derive(Default)]
 struct Seen {
     out: Vec<u8>,
@@ -53,8 +56,7 @@ fn run_with(bench: &Bench, script: &str, options: Options<'_>) -> (Finished, See
 }
 
 fn run(bench: &Bench, script: &str) -> (Finished, Seen) {
-    let timeout = Some(Duration::from_secs(60));
-    run_with(bench, script, Options { timeout, ..Options::default() })
+    run_with(bench, script, Options { timeout: Some(LONG), ..Options::default() })
 }
 
 fn each_stream_arrives_whole(bench: &Bench) {
@@ -95,53 +97,101 @@ fn input_is_fed_and_ends(bench: &Bench) {
 }
 
 fn the_tail_is_the_end_of_both(bench: &Bench) {
-    let (finished, _) = run(bench, "echo first; head -c 300000 /dev/zero; sleep 0.2; echo last >&2");
-    assert_eq!(finished.tail.len(), TAIL_BYTES);
-    assert!(finished.tail.ends_with(b"\0\0last\n"));
-    let (finished, _) = run(bench, "echo out; sleep 0.2; echo err >&2");
-    assert_eq!(finished.tail, b"out\nerr\n");
+    // What is written to two streams at once may arrive in either order: each goes on when the other was seen.
+    let seen_first = |script: &str, first: usize| {
+        let (permit, backend) = bench.shell(&format!("rm -f seen; {script}"));
+        let mut total = 0;
+        let mut sink = |_: StreamName, bytes: &[u8]| {
+            total += bytes.len();
+            if total == first {
+                std::fs::write(bench.ws("seen"), "").unwrap();
+            }
+        };
+        let options = Options { timeout: Some(LONG), ..Options::default() };
+        captured::run(None, permit, &backend, options, &mut sink).unwrap().tail
+    };
+    let wait = "until test -e seen; do sleep 0.05; done";
+    let tail = seen_first(&format!("echo first; head -c 300000 /dev/zero; {wait}; echo last >&2"), 300_006);
+    assert_eq!(tail.len(), TAIL_BYTES);
+    assert!(tail.ends_with(b"\0\0last\n"));
+    assert_eq!(seen_first(&format!("echo out; {wait}; echo err >&2"), 4), b"out\nerr\n");
+}
+
+/// When something arrived.
+struct Times {
+    first: Instant,
+    last: Instant,
 }
 
 fn the_deadline_ends_it(bench: &Bench) {
-    let timeout = Some(Duration::from_millis(300));
+    // Far more than a command needs to begin.
+    let limit = Duration::from_millis(1500);
     let limited = |script: &str| {
+        let (permit, backend) = bench.shell(script);
+        let options = Options { timeout: Some(limit), ..Options::default() };
         let begun = Instant::now();
-        let (finished, seen) = run_with(bench, script, Options { timeout, ..Options::default() });
+        let (mut out, mut times) = (Vec::<u8>::new(), Times { first: begun, last: begun });
+        // A shell may say on its other stream that its `sleep` was terminated.
+        let mut sink = |name: StreamName, bytes: &[u8]| {
+            if name != StreamName::Stdout {
+                return;
+            }
+            times.last = Instant::now();
+            if out.is_empty() {
+                times.first = times.last;
+            }
+            out.extend(bytes.iter().take(100));
+        };
+        let finished = captured::run(None, permit, &backend, options, &mut sink).unwrap();
         assert_eq!(finished.outcome, Outcome::TimedOut, "{script}");
-        (begun.elapsed(), seen)
+        assert!(begun.elapsed() >= limit, "{script}");
+        (out, times)
     };
-    let (took, _) = limited("sleep 600");
-    assert!(took < GRACE, "{took:?}");
-    // It may say good-bye.
-    let (_, seen) = limited("trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done");
-    assert_eq!(seen.out, b"bye\n");
-    // It does not have to want to.
-    let (took, _) = limited("trap '' TERM; echo $$; while :; do sleep 0.05; done");
-    assert!(took >= GRACE && took < GRACE * 3, "{took:?}");
-    // A stopped one ends too, and one that floods us.
-    limited("kill -STOP $$");
-    let (took, _) = limited("exec cat /dev/zero");
-    assert!(took < GRACE, "{took:?}");
+    std::thread::scope(|scope| {
+        scope.spawn(|| limited("sleep 600"));
+        scope.spawn(|| {
+            // It may say good-bye, and does not have to take all the time that it has for it.
+            let (out, times) = limited("trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done");
+            assert_eq!(out, b"bye\n");
+            assert!(times.last.elapsed() < GRACE, "{:?}", times.last.elapsed());
+        });
+        scope.spawn(|| {
+            // It does not have to want to.
+            let (_, times) = limited("trap '' TERM; echo on; while :; do sleep 0.05; done");
+            let took = times.first.elapsed();
+            assert!(took >= GRACE && took < LONG, "{took:?}");
+        });
+        // A stopped one ends too, and one that floods us, which obeys.
+        scope.spawn(|| limited("kill -STOP $$"));
+    });
+    let (_, times) = limited("exec cat /dev/zero");
+    let flood = times.last.duration_since(times.first);
+    assert!(flood < limit + GRACE, "{flood:?}");
 }
 
 fn cancelling_ends_it(bench: &Bench) {
     // Spoken, or hung up.
     for speaks in [true, false] {
-        let (cancel, mut order) = std::io::pipe().unwrap();
-        let canceller = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(300));
-            if speaks {
-                order.write_all(b"x").unwrap();
-                std::thread::sleep(GRACE * 4);
+        let (cancel, order) = std::io::pipe().unwrap();
+        let mut order = Some(order);
+        let (permit, backend) = bench.shell("echo on; sleep 600 & wait");
+        let (mut seen, mut ordered) = (Vec::<u8>::new(), Instant::now());
+        let mut sink = |name: StreamName, bytes: &[u8]| {
+            if name != StreamName::Stdout {
+                return;
             }
-        });
-        let begun = Instant::now();
+            seen.extend_from_slice(bytes);
+            ordered = Instant::now();
+            match speaks {
+                true => order.as_mut().unwrap().write_all(b"x").unwrap(),
+                false => drop(order.take()),
+            }
+        };
         let options = Options { cancel: Some(cancel.as_fd()), ..Options::default() };
-        let (finished, seen) = run_with(bench, "echo on; sleep 600 & wait", options);
+        let finished = captured::run(None, permit, &backend, options, &mut sink).unwrap();
         assert_eq!(finished.outcome, Outcome::Interrupted(libc::SIGTERM));
-        assert_eq!(seen.out, b"on\n");
-        assert!(begun.elapsed() < GRACE, "{:?}", begun.elapsed());
-        drop(canceller); // it holds nothing that matters
+        assert_eq!(seen, b"on\n");
+        assert!(ordered.elapsed() < GRACE, "{:?}", ordered.elapsed());
     }
 }
 
@@ -156,10 +206,10 @@ fn a_cancelled_run_does_not_start(bench: &Bench) {
 
 fn what_holds_the_output_open_is_not_waited_for(bench: &Bench) {
     let begun = Instant::now();
-    let (finished, seen) = run(bench, "(sleep 5; echo late; touch late) & echo soon; exit 4");
+    let (finished, seen) = run(bench, "(sleep 90; echo late) & echo soon; exit 4");
     assert_eq!(finished.outcome, Outcome::Ended(Ended::Exited(4)));
     assert_eq!(seen.out, b"soon\n");
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
     // What was written before the end is read, also beside one that goes on writing.
     let (_, seen) = run(bench, "head -c 60000 /dev/zero; (while sleep 0.01; do echo; done) & exit 0");
     assert!(seen.out.len() >= 60_000);
@@ -182,7 +232,7 @@ fn is_running(argument: &str) -> bool {
 fn is_soon_gone(argument: &str) -> bool {
     let begun = Instant::now();
     while is_running(argument) {
-        if begun.elapsed() > Duration::from_secs(5) {
+        if begun.elapsed() > LONG {
             return false;
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -226,7 +276,7 @@ fn a_terminal_is_one(bench: &Bench) {
     let terminal = Some(TerminalSize { rows: 33, columns: 101, interactive: true });
     let script = "test -t 0 && test -t 1 && test -t 2 && echo terminals; stty size; read -r line; echo \"got $line\"; exit 6";
     let input = Input::Bytes(b"keys\n".to_vec());
-    let timeout = Some(Duration::from_secs(20));
+    let timeout = Some(LONG);
     let (finished, seen) = run_with(bench, script, Options { terminal, input, timeout, cancel: None });
     let screen = String::from_utf8(seen.screen).unwrap().replace('\r', "");
     assert!(screen.contains("terminals\n") && screen.contains("33 101\n"), "{screen}");
