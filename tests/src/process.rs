@@ -20,11 +20,12 @@ use nix::unistd::Pid;
 use crate::identity::Identity;
 
 /// How long one program may take before it is killed and the test fails.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// How long, after the end of a run, its last processes may take to be gone. Killing a PID
-/// namespace is not synchronous with the death of the process that asked for it.
-pub const AFTERLIFE: Duration = Duration::from_secs(5);
+/// namespace is not synchronous with the death of the process that asked for it. Less than the 10 s after which the
+/// launcher itself gives up waiting, which is not to be needed.
+pub const AFTERLIFE: Duration = Duration::from_secs(8);
 
 /// How much of each output stream is kept.
 const OUTPUT_LIMIT_BYTES: u64 = 1 << 20;
@@ -256,6 +257,16 @@ pub fn descendants(pid: i32) -> Vec<Seen> {
         }
     }
     found
+}
+
+/// Whether the keys of the process's terminal reach it: its group is the terminal's. `proc_pid_stat(5)`
+#[must_use]
+pub fn is_in_foreground(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // State, parent, group, session, terminal, group of the terminal.
+    let Some((_, fields)) = stat.rsplit_once(") ") else { return false };
+    let fields: Vec<&str> = fields.split(' ').collect();
+    fields.len() > 5 && fields.get(2) == fields.get(5)
 }
 
 /// Asks `condition` until it holds, for at most `limit`.

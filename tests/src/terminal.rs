@@ -7,10 +7,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::termios::{Termios, tcgetattr};
 use nix::unistd::Pid;
@@ -20,7 +21,7 @@ use crate::place::Place;
 use crate::{process, tools};
 
 /// How long something may take to appear on the terminal.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The near side of a terminal on whose far side a program leads a session.
 pub struct Terminal {
@@ -28,6 +29,8 @@ pub struct Terminal {
     far: Option<OwnedFd>,
     far_path: PathBuf,
     shown: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+    before: Termios,
     child: Child,
 }
 
@@ -40,6 +43,11 @@ impl Terminal {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let OpenptyResult { master, slave } = openpty(&size, None).context("cannot open a terminal")?;
         let far_path = std::fs::read_link(format!("/proc/self/fd/{}", slave.as_raw_fd()))?;
+        for side in [&master, &slave] {
+            let _before = fcntl(side, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+        }
+        // Once something runs, it may have changed them already.
+        let before = tcgetattr(&master)?;
 
         // `setsid --ctty` becomes the command; doing it here would need code between fork and exec.
         let setsid = tools::find("setsid").context("needs `setsid`, which is not installed")?;
@@ -59,7 +67,7 @@ impl Terminal {
         let shown = Arc::new(Mutex::new(Vec::new()));
         let mut reading = near.try_clone()?;
         let sink = Arc::clone(&shown);
-        let _reader = thread::spawn(move || {
+        let reader = thread::spawn(move || {
             let mut buffer = [0; 4096];
             // Reading fails when the far side has been closed by all.
             while let Ok(length) = reading.read(&mut buffer)
@@ -69,7 +77,7 @@ impl Terminal {
                 sink.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
             }
         });
-        Ok(Self { near: Some(near), far: Some(slave), far_path, shown, child })
+        Ok(Self { near: Some(near), far: Some(slave), far_path, shown, reader, before, child })
     }
 
     /// Everything that was shown so far, without carriage returns.
@@ -110,6 +118,12 @@ impl Terminal {
         Ok(())
     }
 
+    /// The modes before anything ran.
+    #[must_use]
+    pub fn modes_before(&self) -> &Termios {
+        &self.before
+    }
+
     /// The modes as they are now.
     ///
     /// # Errors
@@ -130,7 +144,7 @@ impl Terminal {
         Pid::from_raw(self.child.id().cast_signed())
     }
 
-    /// Waits for the program's end.
+    /// Waits for the program's end, and until all that was written is on the screen.
     ///
     /// # Errors
     /// When it does not end in time.
@@ -140,9 +154,19 @@ impl Terminal {
             status = self.child.try_wait().ok().flatten();
             status.is_some()
         });
-        // Let the reader catch up.
-        thread::sleep(Duration::from_millis(50));
-        status.with_context(|| format!("it does not end; on the terminal: {}", self.screen()))
+        let status =
+            status.with_context(|| format!("it does not end; on the terminal: {}", self.screen()))?;
+        self.read_the_rest();
+        Ok(status)
+    }
+
+    /// What a program wrote passes through the kernel in its own time. Reading fails when all of it was read and the
+    /// far side is open nowhere; should something have it open still, what there is has come after a while.
+    fn read_the_rest(&mut self) {
+        drop(self.far.take());
+        if self.near.is_some() {
+            let _all = process::eventually(process::AFTERLIFE, || self.reader.is_finished());
+        }
     }
 
     /// The status as a shell would say it.

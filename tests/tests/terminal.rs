@@ -1,15 +1,12 @@
 //! A run at a terminal: the command has a terminal, keys reach it, sizes follow, and when it ends
 //! the terminal is as it was.
 
-use std::thread;
-use std::time::Duration;
-
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use tests::case::Backend;
 use tests::place::Place;
-use tests::process::AFTERLIFE;
-use tests::terminal::Terminal;
+use tests::process::{self, AFTERLIFE};
+use tests::terminal::{PATIENCE, Terminal};
 use tests::tools;
 
 tests::on_every_backend_and_user!(
@@ -34,6 +31,21 @@ fn run_program(place: &Place, backend: Backend, argv: &[&str]) -> Result<Termina
     let mut command = place.sandbox(backend);
     let _configured = command.args(["--mode", "workspace-write", "--"]).args(argv);
     Terminal::start(place, &command, 33, 101)
+}
+
+/// Waits until this command line is in the foreground of its terminal: keys then reach it.
+fn await_in_front(terminal: &Terminal, command_line: &str) -> Result<()> {
+    let in_front = || {
+        process::descendants(terminal.pid().as_raw())
+            .iter()
+            .any(|process| process.command_line == command_line && process::is_in_foreground(process.pid))
+    };
+    ensure!(
+        process::eventually(PATIENCE, in_front),
+        "`{command_line}` is not in the foreground: {}",
+        terminal.screen()
+    );
+    Ok(())
 }
 
 fn the_command_has_a_terminal(backend: Backend, place: &mut Place) -> Result<()> {
@@ -109,18 +121,16 @@ fn terminal_modes_are_restored(backend: Backend, place: &mut Place) -> Result<()
     for script in
         ["stty raw -echo; exit 0", "stty raw -echo; kill -KILL $$; sleep 5", "stty -echo; sleep 600"]
     {
-        // The command begins when it is told to, so that the modes before it can be looked at.
         let mut terminal = run(place, backend, &format!("echo ready; read -r go; {script}"))?;
-        let before = terminal.modes()?;
         terminal.await_text("ready")?;
         terminal.type_keys("\n")?;
         if script.contains("600") {
-            thread::sleep(Duration::from_millis(500));
+            await_in_front(&terminal, "sleep 600")?;
             terminal.type_keys("\x03")?;
         }
         let _status = terminal.wait()?;
-        let after = terminal.modes()?;
-        ensure!(before == after, "`{script}`: the modes were {before:?} and are {after:?}");
+        let (before, after) = (terminal.modes_before(), terminal.modes()?);
+        ensure!(*before == after, "`{script}`: the modes were {before:?} and are {after:?}");
     }
     Ok(())
 }
@@ -145,13 +155,13 @@ fn an_interactive_shell_has_job_control(backend: Backend, place: &mut Place) -> 
     terminal.type_keys("sleep 500 &\njobs\n")?;
     terminal.await_text("Running")?;
     terminal.type_keys("fg\n")?;
-    thread::sleep(Duration::from_millis(500));
+    await_in_front(&terminal, "sleep 500")?;
     terminal.type_keys("\x1a")?;
     terminal.await_text("Stopped")?;
     terminal.type_keys("bg; echo went o''n\n")?;
     terminal.await_text("went on")?;
     terminal.type_keys("sleep 400; echo status $((1 + $?))\n")?;
-    thread::sleep(Duration::from_millis(500));
+    await_in_front(&terminal, "sleep 400")?;
     terminal.type_keys("\x03")?;
     terminal.type_keys("kill %1; wait; exit 4\n")?;
     let status = terminal.status()?;
