@@ -296,7 +296,7 @@ impl Occupied {
     /// What was in the shared directories before this process ran anything.
     fn already_there() -> &'static BTreeSet<PathBuf> {
         static THERE: OnceLock<BTreeSet<PathBuf>> = OnceLock::new();
-        // In use or not: to ask is to lock for a moment, and another test asks, too.
+        // In use or not.
         THERE.get_or_init(watch::shared_names)
     }
 
@@ -316,10 +316,12 @@ impl Occupied {
         };
         let mut left = BTreeSet::new();
         let _clean = process::eventually(process::AFTERLIFE, || {
-            left = watch::shared_residue();
+            left = watch::shared_names();
             left.retain(|path: &PathBuf| protected(path) || !Self::already_there().contains(path));
+            left.retain(|path| !watch::is_listed_as_locked(path));
             left.is_empty()
         });
+        left.retain(|path| !watch::is_locked(path));
         let found: Vec<String> = left
             .iter()
             .map(|path| {

@@ -114,12 +114,6 @@ pub fn mounts() -> Result<BTreeSet<String>> {
     Ok(text.lines().map(ToOwned::to_owned).collect())
 }
 
-/// [`shared_names`] that no run uses.
-#[must_use]
-pub fn shared_residue() -> BTreeSet<PathBuf> {
-    shared_names().into_iter().filter(|path| !is_in_use(path)).collect()
-}
-
 /// Names in the shared temporary directories that only a sandbox run would have made: protected
 /// names, and leftovers that carry the name of the program or its backend.
 #[must_use]
@@ -128,7 +122,7 @@ pub fn shared_names() -> BTreeSet<PathBuf> {
         let bare = name.trim_start_matches('.');
         PROTECTED.contains(&name)
             || (["codex-", "bwrap-", "bubblewrap-"].iter().any(|prefix| bare.starts_with(prefix))
-                && !bare.starts_with("codex-probe"))
+                && !["codex-probe", "codex-test."].iter().any(|own| bare.starts_with(own)))
     };
     ["/tmp", "/dev/shm", "/run"]
         .iter()
@@ -139,9 +133,21 @@ pub fn shared_names() -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// Whether somebody holds a lock on it, as a run does on its placeholders as long as it lives. The
-/// machine may have runs that are not ours.
-fn is_in_use(path: &Path) -> bool {
+/// Whether the kernel lists a lock on it, as a run has one on its placeholders as long as it lives. (The machine may
+/// have runs that are not ours.) Looking disturbs nobody; but a lock whose taker has ended may not be listed.
+/// `proc_locks(5)`
+#[must_use]
+pub fn is_listed_as_locked(path: &Path) -> bool {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return false };
+    let inode = format!(":{}", metadata.ino());
+    let table = fs::read_to_string("/proc/locks").unwrap_or_default();
+    table.split_whitespace().any(|field| field.ends_with(&inode))
+}
+
+/// Whether somebody holds a lock on it. To ask is to lock for a moment: a run that ends in this moment takes us for
+/// another run, and leaves the placeholder to us.
+#[must_use]
+pub fn is_locked(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
