@@ -28,7 +28,7 @@ tests::on_every_backend_and_user!(
 );
 
 /// How long a run may take to begin.
-const STARTING: Duration = Duration::from_secs(20);
+const STARTING: Duration = Duration::from_secs(60);
 
 /// Only waits, without a child of its own: whichever process dies, the run is over.
 const WAITS: &str = ": > started; exec sleep 600";
@@ -131,11 +131,14 @@ fn terminate_the_launcher_of_a_stubborn_command(backend: Backend, place: &mut Pl
 /// A stopped process takes no signal but one.
 fn kill_the_launcher_of_a_stopped_command(backend: Backend, place: &mut Place) -> Result<()> {
     let run = begin(place, backend, WAITS)?;
-    for process in process::descendants(run.pid()) {
-        if process.command_line.starts_with("sleep") {
-            kill(Pid::from_raw(process.pid), Signal::SIGSTOP)?;
-        }
-    }
+    let mut command = None;
+    let _found = process::eventually(STARTING, || {
+        let processes = process::descendants(run.pid());
+        command = processes.into_iter().find(|process| process.command_line.starts_with("sleep"));
+        command.is_some()
+    });
+    let command = command.context("the command is no descendant of the launcher")?;
+    kill(Pid::from_raw(command.pid), Signal::SIGSTOP)?;
     run.signal(Signal::SIGKILL)?;
     let _finished = run.wait(AFTERLIFE)?;
     nothing_is_left(place)

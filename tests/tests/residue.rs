@@ -23,6 +23,9 @@ tests::on_every_backend_and_user!(
     backends_share_a_workspace,
 );
 
+/// How long a run may take to begin.
+const STARTING: Duration = Duration::from_secs(60);
+
 /// Makes or replaces protected names in every way; says so if one succeeds.
 const ATTACK: &str = "
     mkdir .git && echo made
@@ -105,13 +108,14 @@ fn content_that_the_host_adds_is_kept(backend: Backend, place: &mut Place) -> Re
     place.allow_change(place.ws().join(".git"));
     place.allow_change(place.ws().join(".codex"));
     for signal in [None, Some(Signal::SIGKILL), Some(Signal::SIGTERM)] {
-        place.sh("rm -rf started .git .codex")?;
-        let run = launch(place, backend, ": > started; sleep 2; exit 0")?;
+        place.sh("rm -rf started over .git .codex")?;
+        let run = launch(place, backend, ": > started; until test -e over; do sleep 0.05; done; exit 0")?;
         ensure!(process::eventually(DEADLINE, || place.ws().join("started").exists()), "it did not start");
         let _finished = place.sh("mkdir -p .git; chmod 755 .git; echo ref > .git/HEAD
              rm -rf .codex; echo file > .codex")?;
-        if let Some(signal) = signal {
-            run.signal(signal)?;
+        match signal {
+            Some(signal) => run.signal(signal)?,
+            None => drop(place.sh(": > over")?),
         }
         let _finished = run.wait(DEADLINE)?;
         thread::sleep(Duration::from_millis(300));
@@ -131,8 +135,8 @@ fn git_outside_is_not_disturbed(backend: Backend, place: &mut Place) -> Result<(
     place.settle()?;
     for cwd in [place.ws(), place.ws().join("sub")] {
         let mut command = place.sandbox(backend);
-        let wait =
-            ": > /tmp/$CODEX_PROBE_MARK; git rev-parse --show-toplevel; git status --porcelain; sleep 2";
+        let wait = ": > /tmp/$CODEX_PROBE_MARK; git rev-parse --show-toplevel; git status --porcelain
+            while test -e /tmp/$CODEX_PROBE_MARK; do sleep 0.05; done";
         let _configured = command
             .args(["--mode", "workspace-write", "--", "/bin/sh", "-c", wait])
             .current_dir(&cwd)
@@ -140,7 +144,6 @@ fn git_outside_is_not_disturbed(backend: Backend, place: &mut Place) -> Result<(
         let run = process::start(command, b"")?;
         let started = Path::new("/tmp").join(place.mark());
         ensure!(process::eventually(DEADLINE, || started.exists()), "it did not start");
-        fs::remove_file(&started)?;
         let top = format!("{}\n", place.ws().display());
         for _ in 0..5 {
             let outside = place.sh(&format!(
@@ -150,6 +153,7 @@ fn git_outside_is_not_disturbed(backend: Backend, place: &mut Place) -> Result<(
             ensure!(outside.out() == top, "git outside: {outside}");
             thread::sleep(Duration::from_millis(100));
         }
+        fs::remove_file(&started)?;
         let finished = run.wait(DEADLINE)?.success()?;
         ensure!(finished.out() == top, "git inside: {finished}");
     }
@@ -170,10 +174,9 @@ fn users_share_a_root() -> Result<()> {
         );
         attacker.sh("rm -f started")?;
         // Who comes first makes the placeholders; let it be the passer-by, and let it leave first.
-        let first = launch_in(passer_by, backend, shared, "077", "sleep 0.5")?;
-        thread::sleep(Duration::from_millis(150));
+        let first = begin_in(passer_by, backend, shared, "077", "sleep 0.5")?;
         let attack = launch_in(attacker, backend, shared, "022", &script)?;
-        let started = process::eventually(AFTERLIFE, || attacker.ws().join("started").exists());
+        let started = process::eventually(STARTING, || attacker.ws().join("started").exists());
         if !started {
             let finished = attack.wait(DEADLINE)?;
             bail!("{} keeps {} from running\n{finished}", passer_by.identity.name, attacker.identity.name);
@@ -194,10 +197,15 @@ fn users_share_a_root() -> Result<()> {
 #[test]
 fn a_placeholder_is_outlived_by_another_users_run() -> Result<()> {
     with_both_users(|maker, heir, backend, shared| {
-        let made = launch_in(maker, backend, shared, "022", "sleep 0.6")?;
-        thread::sleep(Duration::from_millis(200));
-        let inherited = launch_in(heir, backend, shared, "022", "sleep 1")?;
+        let waits =
+            |place: &Place| format!("until test -e {}/over; do sleep 0.05; done", place.ws().display());
+        maker.sh("rm -f over")?;
+        heir.sh("rm -f over")?;
+        let made = begin_in(maker, backend, shared, "022", &waits(maker))?;
+        let inherited = begin_in(heir, backend, shared, "022", &waits(heir))?;
+        maker.sh(": > over")?;
         let _finished = made.wait(DEADLINE)?.success()?;
+        heir.sh(": > over")?;
         let _finished = inherited.wait(DEADLINE)?.success()?;
         let clean =
             process::eventually(AFTERLIFE, || listing(shared).is_ok_and(|listing| listing.is_empty()));
@@ -224,6 +232,17 @@ fn with_both_users(test: fn(&Place, &Place, Backend, &Path) -> Result<()>) -> Re
     }
     root.close()?;
     ordinary.close()
+}
+
+/// [`launch_in`], and waits until the script runs.
+fn begin_in(place: &Place, backend: Backend, root: &Path, umask: &str, script: &str) -> Result<Running> {
+    let begun = place.ws().join("begun");
+    place.sh("rm -f begun")?;
+    let script = format!(": > {}; {script}", begun.display());
+    let mut run = launch_in(place, backend, root, umask, &script)?;
+    let waited = process::eventually(STARTING, || begun.exists() || run.has_ended().unwrap_or(true));
+    ensure!(waited, "it did not start within {STARTING:?}");
+    Ok(run)
 }
 
 fn launch_in(place: &Place, backend: Backend, root: &Path, umask: &str, script: &str) -> Result<Running> {

@@ -21,8 +21,10 @@ def look(path):
     except OSError as error:
         return errno.errorcode[error.errno]
     def make():
-        os.mkdir(path + "/probe")
-        os.rmdir(path + "/probe")
+        # In /tmp others make names as well.
+        name = path + "/" + os.environ["CODEX_PROBE_MARK"]
+        os.mkdir(name)
+        os.rmdir(name)
     reads = verdict(lambda: os.listdir(path) if stat.S_ISDIR(mode) else opens(path, os.O_RDONLY))
     writes = verdict(lambda: make() if stat.S_ISDIR(mode) else opens(path, os.O_WRONLY))
     # Who owns a mount decides between these two, and it makes no difference.
