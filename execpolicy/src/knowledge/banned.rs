@@ -4,13 +4,12 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::tables::{Note, Table, load, table};
+use super::tables::{Index, Note, Table, table};
 use crate::Origin;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    programs: Vec<String>,
     /// Whether the program alone is banned.
     bare: bool,
     /// Second words with which it is banned.
@@ -19,25 +18,31 @@ struct Row {
     reference: String,
 }
 
-static BANNED: LazyLock<Vec<(Vec<String>, Note)>> = LazyLock::new(|| {
-    const TABLES: &[Table] = &[table!("banned.toml")];
-    load::<Row>(TABLES).into_iter().flat_map(prefixes).collect()
-});
-
-fn prefixes((row, origin): (Row, Origin)) -> Vec<(Vec<String>, Note)> {
-    let mut found = Vec::new();
-    for program in &row.programs {
-        let bare = row.bare.then(|| vec![program.clone()]);
-        let with = row.with.iter().map(|word| vec![program.clone(), word.clone()]);
-        let note = Note { why: row.why.clone(), reference: row.reference.clone(), origin: origin.clone() };
-        found.extend(bare.into_iter().chain(with).map(|prefix| (prefix, note.clone())));
-    }
-    found
+struct Banned {
+    row: Row,
+    note: Note,
 }
+
+impl From<(Row, Origin)> for Banned {
+    fn from((row, origin): (Row, Origin)) -> Self {
+        let note = Note { why: row.why.clone(), reference: row.reference.clone(), origin };
+        Self { row, note }
+    }
+}
+
+pub(super) const TABLE: &Table = &table!("banned");
+
+static BANNED: LazyLock<Index<Banned>> = LazyLock::new(|| Index::new::<Row>(TABLE));
 
 /// The row that bans exactly this prefix, if one does.
 pub fn banned_prefix(prefix: &[String]) -> Option<&'static Note> {
-    BANNED.iter().find(|(banned, _)| banned == prefix).map(|(_, note)| note)
+    let (program, rest) = prefix.split_first()?;
+    let bans = |row: &Row| match rest {
+        [] => row.bare,
+        [word] => row.with.contains(word),
+        [_, _, ..] => false,
+    };
+    BANNED.of(program).find(|banned| bans(&banned.row)).map(|banned| &banned.note)
 }
 
 #[cfg(test)]
@@ -48,9 +53,15 @@ mod tests {
 
     #[test]
     fn there_are_88_and_none_twice() {
-        let distinct: BTreeSet<_> = BANNED.iter().map(|(prefix, _)| prefix).collect();
-        assert_eq!((BANNED.len(), distinct.len()), (88, 88));
-        assert!(BANNED.iter().all(|(_, note)| !note.why.is_empty() && !note.reference.is_empty()));
+        let mut prefixes = Vec::new();
+        for (programs, banned) in BANNED.rows() {
+            assert!(!banned.note.why.is_empty() && !banned.note.reference.is_empty());
+            for program in programs {
+                prefixes.extend(banned.row.bare.then(|| vec![program]));
+                prefixes.extend(banned.row.with.iter().map(|word| vec![program, word.as_str()]));
+            }
+        }
+        assert_eq!((prefixes.len(), prefixes.iter().collect::<BTreeSet<_>>().len()), (88, 88));
     }
 
     #[test]

@@ -6,14 +6,13 @@ use serde::Deserialize;
 
 use super::options::{What, read};
 use super::syntax::of;
-use super::tables::{Index, Note, Table, load, table};
+use super::tables::{Index, Note, Table, table};
 use crate::command::program_name;
 use crate::{Origin, Word};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    command: Vec<String>,
     options: Vec<String>,
     why: String,
     reference: String,
@@ -31,11 +30,9 @@ impl From<(Row, Origin)> for Entry {
     }
 }
 
-const TABLES: &[Table] = &[table!("dangerous.toml")];
+pub(super) const TABLE: &Table = &table!("dangerous");
 
-static DANGERS: LazyLock<Index<Entry>> = LazyLock::new(|| {
-    Index::new(load::<Row>(TABLES).into_iter().map(Entry::from).collect(), |entry| &entry.row.command)
-});
+static DANGERS: LazyLock<Index<Entry>> = LazyLock::new(|| Index::new::<Row>(TABLE));
 
 /// Why a command is dangerous.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -71,10 +68,10 @@ mod tests {
 
     #[test]
     fn every_row_has_a_reason_and_a_syntax_that_knows_its_options() {
-        for danger in DANGERS.rows() {
+        for (commands, danger) in DANGERS.rows() {
             let (row, note) = (&danger.row, &danger.note);
             assert!(!note.why.is_empty() && !note.reference.is_empty(), "{}", note.origin);
-            for command in &row.command {
+            for command in commands {
                 assert!(row.options.iter().all(|option| of(command).knows(option)), "{}", note.origin);
             }
         }

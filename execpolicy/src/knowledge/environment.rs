@@ -6,13 +6,12 @@ use serde::Deserialize;
 
 use super::options::What;
 use super::syntax::levels;
-use super::tables::{Index, Table, load, table};
-use crate::Word;
+use super::tables::{Index, Table, table};
+use crate::{Origin, Word};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    command: Vec<String>,
     /// With these options.
     #[serde(default)]
     options: Vec<String>,
@@ -28,11 +27,15 @@ struct Row {
     reference: String,
 }
 
-const TABLES: &[Table] = &[table!("environment.toml")];
+impl From<(Row, Origin)> for Row {
+    fn from((row, _): (Row, Origin)) -> Self {
+        row
+    }
+}
 
-static CHANGES: LazyLock<Index<Row>> = LazyLock::new(|| {
-    Index::new(load::<Row>(TABLES).into_iter().map(|(row, _)| row).collect(), |row| &row.command)
-});
+pub(super) const TABLE: &Table = &table!("environment");
+
+static CHANGES: LazyLock<Index<Row>> = LazyLock::new(|| Index::new::<Row>(TABLE));
 
 /// Whether these words, if they start another program, set or unset its variables, or change its directory,
 /// root or user. What an allowing rule for the wrapper, and one for the inner command, do not speak of.
@@ -61,14 +64,14 @@ mod tests {
 
     #[test]
     fn every_row_has_a_reason_and_a_syntax_that_knows_its_options() {
-        for row in CHANGES.rows() {
-            assert!(!row.why.is_empty() && !row.reference.is_empty(), "{:?}", row.command);
-            assert!(row.always || row.assignments || !row.options.is_empty(), "{:?}", row.command);
-            for command in &row.command {
+        for (commands, row) in CHANGES.rows() {
+            assert!(!row.why.is_empty() && !row.reference.is_empty(), "{commands:?}");
+            assert!(row.always || row.assignments || !row.options.is_empty(), "{commands:?}");
+            for command in &commands {
                 assert!(row.options.is_empty() || knows(command), "no syntax for {command}");
             }
             for option in &row.options {
-                assert!(row.command.iter().any(|command| of(command).knows(option)), "{option}");
+                assert!(commands.iter().any(|command| of(command).knows(option)), "{option}");
             }
         }
     }

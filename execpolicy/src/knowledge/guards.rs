@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::options::{Value, What};
 use super::scripts::{awk_effect, sed_effect};
 use super::syntax::{Level, levels};
-use super::tables::{Index, Note, Table, load, table};
+use super::tables::{Index, Note, Table, table};
 use crate::{Origin, Word};
 
 /// What an option makes a tool do. The order is severity.
@@ -62,7 +62,6 @@ enum Repository {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    command: Vec<String>,
     /// Options, each with any value.
     #[serde(default)]
     options: Vec<String>,
@@ -109,17 +108,9 @@ impl From<(Row, Origin)> for Guard {
     }
 }
 
-const TABLES: &[Table] = &[
-    table!("guards/files.toml"),
-    table!("guards/text.toml"),
-    table!("guards/git.toml"),
-    table!("guards/network.toml"),
-    table!("guards/build.toml"),
-];
+pub(super) const TABLE: &Table = &table!("guards");
 
-static GUARDS: LazyLock<Index<Guard>> = LazyLock::new(|| {
-    Index::new(load::<Row>(TABLES).into_iter().map(Guard::from).collect(), |guard| &guard.row.command)
-});
+static GUARDS: LazyLock<Index<Guard>> = LazyLock::new(|| Index::new::<Row>(TABLE));
 
 /// Every option, operand and sub-command of these words that the tables warn of, in the order of the words.
 pub fn guard_hits(words: &[Word]) -> Vec<GuardHit> {
@@ -409,7 +400,7 @@ mod tests {
     #[test]
     fn every_row_has_a_reason_and_a_syntax_that_knows_its_options() {
         let mut missing = Vec::new();
-        for guard in GUARDS.rows() {
+        for (commands, guard) in GUARDS.rows() {
             let (row, note) = (&guard.row, &guard.note);
             assert!(!note.why.is_empty() && !note.reference.is_empty(), "{}", note.origin);
             let matches = !row.options.is_empty() || !row.operands.is_empty() || row.from_operand.is_some();
@@ -419,7 +410,7 @@ mod tests {
                 "{}: matches nothing",
                 note.origin
             );
-            for command in row.command.iter().filter(|_| !row.options.is_empty()) {
+            for command in commands.into_iter().filter(|_| !row.options.is_empty()) {
                 assert!(knows(command), "{}: no syntax for {command}", note.origin);
                 for option in row.options.iter().filter(|option| !of(command).knows(option)) {
                     missing.push(format!("{}: {command} has no {option}", note.origin));

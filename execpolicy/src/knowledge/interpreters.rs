@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::options::{Item, Value, What};
 use super::syntax::{Level, levels, tool_key};
-use super::tables::{Index, Note, Table, load, table};
+use super::tables::{Index, Note, Table, table};
 use crate::{Origin, Word};
 
 /// Where an interpreter's code is.
@@ -34,7 +34,6 @@ pub enum Place {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    command: Vec<String>,
     /// Options whose value is the program; then operands are only its arguments.
     #[serde(default)]
     code: Vec<String>,
@@ -73,12 +72,9 @@ impl From<(Row, Origin)> for Interpreter {
     }
 }
 
-const TABLES: &[Table] = &[table!("interpreters.toml")];
+pub(super) const TABLE: &Table = &table!("interpreters");
 
-static INTERPRETERS: LazyLock<Index<Interpreter>> = LazyLock::new(|| {
-    let rows = load::<Row>(TABLES).into_iter().map(Interpreter::from).collect();
-    Index::new(rows, |interpreter: &Interpreter| &interpreter.row.command)
-});
+static INTERPRETERS: LazyLock<Index<Interpreter>> = LazyLock::new(|| Index::new::<Row>(TABLE));
 
 /// The row of a program that exists to run code: shells and interpreters.
 pub fn interpreter(program: &str) -> Option<&'static Note> {
@@ -165,10 +161,10 @@ mod tests {
 
     #[test]
     fn every_row_has_a_reason_and_a_syntax_that_knows_its_options() {
-        for interpreter in INTERPRETERS.rows() {
+        for (commands, interpreter) in INTERPRETERS.rows() {
             let (row, note) = (&interpreter.row, &interpreter.note);
             assert!(!note.why.is_empty() && !note.reference.is_empty(), "{}", note.origin);
-            for command in &row.command {
+            for command in commands {
                 assert!(knows(command), "{}: no syntax for {command}", note.origin);
                 for option in row
                     .code

@@ -8,6 +8,7 @@ pub mod banned;
 pub mod dangerous;
 pub mod environment;
 pub mod guards;
+mod hash;
 #[cfg(test)]
 mod help_agrees;
 pub mod interpreters;

@@ -9,7 +9,7 @@ use super::guards::{guard_hits, unknown_subcommand};
 use super::interpreters::{code_word, interpreter};
 use super::options::What;
 use super::syntax::{levels, tool_key};
-use super::tables::{Index, Note, Table, load, table};
+use super::tables::{Index, Note, Table, table};
 use super::wrappers::{is_wrapper, look_through, wraps};
 use super::{banned_prefix, subcommands};
 use crate::{Origin, Word};
@@ -30,7 +30,6 @@ enum Refuse {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    command: Vec<String>,
     #[serde(default)]
     refuse: Refuse,
     /// Other commands that the prefix would allow, worst first.
@@ -52,11 +51,9 @@ impl From<(Row, Origin)> for Offer {
     }
 }
 
-const TABLES: &[Table] = &[table!("offers.toml")];
+pub(super) const TABLE: &Table = &table!("offers");
 
-static OFFERS: LazyLock<Index<Offer>> = LazyLock::new(|| {
-    Index::new(load::<Row>(TABLES).into_iter().map(Offer::from).collect(), |offer| &offer.row.command)
-});
+static OFFERS: LazyLock<Index<Offer>> = LazyLock::new(|| Index::new::<Row>(TABLE));
 
 /// Why a prefix must not be offered.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -160,11 +157,10 @@ mod tests {
 
     #[test]
     fn every_row_has_a_reason_and_examples_that_fit() {
-        for offer in OFFERS.rows() {
+        for (commands, offer) in OFFERS.rows() {
             assert!(!offer.note.why.is_empty() && !offer.note.reference.is_empty(), "{}", offer.note.origin);
             for example in &offer.row.examples {
-                let fits =
-                    offer.row.command.iter().any(|command| example.starts_with(&format!("{command} ")));
+                let fits = commands.iter().any(|command| example.starts_with(&format!("{command} ")));
                 assert!(fits, "{}: {example}", offer.note.origin);
             }
         }

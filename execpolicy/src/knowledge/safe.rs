@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::options::{What, read};
 use super::syntax::of;
-use super::tables::{Index, Note, Table, load, table};
+use super::tables::{Index, Note, Table, table};
 use crate::command::program_name;
 use crate::{Origin, Word};
 
@@ -25,7 +25,6 @@ enum Form {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    command: Vec<String>,
     /// Options with which it is not safe. Then options that the table does not know are not safe either.
     #[serde(default)]
     unless: Vec<String>,
@@ -48,11 +47,9 @@ impl From<(Row, Origin)> for Safe {
     }
 }
 
-const TABLES: &[Table] = &[table!("safe.toml")];
+pub(super) const TABLE: &Table = &table!("safe");
 
-static SAFE: LazyLock<Index<Safe>> = LazyLock::new(|| {
-    Index::new(load::<Row>(TABLES).into_iter().map(Safe::from).collect(), |safe| &safe.row.command)
-});
+static SAFE: LazyLock<Index<Safe>> = LazyLock::new(|| Index::new::<Row>(TABLE));
 
 /// Why this one command is known to be safe, if it is. Every word has to be known.
 pub fn known_safe(words: &[Word]) -> Option<&'static Note> {
@@ -112,10 +109,10 @@ mod tests {
 
     #[test]
     fn every_row_has_a_reason_and_a_syntax_that_knows_its_options() {
-        for safe in SAFE.rows() {
+        for (commands, safe) in SAFE.rows() {
             let (row, note) = (&safe.row, &safe.note);
             assert!(!note.why.is_empty() && !note.reference.is_empty(), "{}", note.origin);
-            for command in &row.command {
+            for command in commands {
                 assert!(row.unless.iter().all(|option| of(command).knows(option)), "{}", note.origin);
             }
         }

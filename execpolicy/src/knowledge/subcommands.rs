@@ -6,13 +6,12 @@ use serde::Deserialize;
 
 use super::options::{What, read};
 use super::syntax::{knows, of, tool_key};
-use super::tables::{Index, Table, load, table};
-use crate::Word;
+use super::tables::{Index, Table, table};
+use crate::{Origin, Word};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    command: Vec<String>,
     /// How many words name the sub-command.
     words: usize,
     #[cfg_attr(not(test), expect(dead_code, reason = "for readers of the table; a test wants it present"))]
@@ -21,11 +20,15 @@ struct Row {
     reference: String,
 }
 
-const TABLES: &[Table] = &[table!("subcommands.toml")];
+impl From<(Row, Origin)> for Row {
+    fn from((row, _): (Row, Origin)) -> Self {
+        row
+    }
+}
 
-static TOOLS: LazyLock<Index<Row>> = LazyLock::new(|| {
-    Index::new(load::<Row>(TABLES).into_iter().map(|(row, _)| row).collect(), |row| &row.command)
-});
+pub(super) const TABLE: &Table = &table!("subcommands");
+
+static TOOLS: LazyLock<Index<Row>> = LazyLock::new(|| Index::new::<Row>(TABLE));
 
 /// How many words, from the first, make up the program and its sub-command: 2 for `git log -p`. None for a
 /// program without sub-commands, or when the words do not clearly name one.
@@ -100,8 +103,8 @@ mod tests {
 
     #[test]
     fn every_row_has_a_reason() {
-        for row in TOOLS.rows() {
-            assert!(!row.why.is_empty() && !row.reference.is_empty() && row.words > 0, "{:?}", row.command);
+        for (commands, row) in TOOLS.rows() {
+            assert!(!row.why.is_empty() && !row.reference.is_empty() && row.words > 0, "{commands:?}");
         }
         for (command, rows) in TOOLS.commands() {
             assert_eq!(rows, 1, "{command}");

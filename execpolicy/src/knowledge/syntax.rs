@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::options::{Item, What, read};
-use super::tables::{Index, Table, load, table};
-use crate::Word;
+use super::tables::{Index, Table, table};
 use crate::command::program_name;
+use crate::{Origin, Word};
 
 /// What follows an option.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,7 +53,6 @@ pub(crate) enum Plus {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    command: Vec<String>,
     #[serde(default)]
     short: String,
     #[serde(default)]
@@ -89,8 +88,6 @@ fn yes() -> bool {
 /// How a command's words are read.
 #[derive(Debug, Default)]
 pub(crate) struct Syntax {
-    /// The commands that it holds for: program, then sub-commands, separated by spaces.
-    pub(crate) command: Vec<String>,
     /// Letters.
     pub(crate) short: BTreeMap<char, Takes>,
     /// Names behind `--`.
@@ -135,10 +132,9 @@ impl Syntax {
     }
 }
 
-impl From<Row> for Syntax {
-    fn from(row: Row) -> Self {
+impl From<(Row, Origin)> for Syntax {
+    fn from((row, _): (Row, Origin)) -> Self {
         Self {
-            command: row.command,
             short: letters(&row.short),
             long: names(&row.long),
             words: names(&row.words),
@@ -185,21 +181,9 @@ fn names(text: &str) -> BTreeMap<String, Takes> {
         .collect()
 }
 
-const TABLES: &[Table] = &[
-    table!("syntax/files.toml"),
-    table!("syntax/text.toml"),
-    table!("syntax/git.toml"),
-    table!("syntax/network.toml"),
-    table!("syntax/build.toml"),
-    table!("syntax/wrappers.toml"),
-    table!("syntax/interpreters.toml"),
-];
+pub(super) const TABLE: &Table = &table!("syntax");
 
-static SYNTAX: LazyLock<Index<Syntax>> = LazyLock::new(|| {
-    Index::new(load::<Row>(TABLES).into_iter().map(|(row, _)| Syntax::from(row)).collect(), |row| {
-        &row.command
-    })
-});
+static SYNTAX: LazyLock<Index<Syntax>> = LazyLock::new(|| Index::new::<Row>(TABLE));
 
 static UNKNOWN: LazyLock<Syntax> = LazyLock::new(|| Syntax { abbreviates: true, ..Syntax::default() });
 
@@ -302,16 +286,16 @@ fn without_version(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Row, SYNTAX, TABLES, Takes, letters, levels, names, tool_key};
+    use super::{Row, SYNTAX, TABLE, Takes, letters, levels, names, tool_key};
     use crate::Word;
-    use crate::knowledge::tables::load;
 
     #[test]
     fn every_command_has_one_row_with_a_reference() {
         for (command, rows) in SYNTAX.commands() {
             assert_eq!(rows, 1, "{command} stands in {rows} rows");
         }
-        for (row, origin) in load::<Row>(TABLES) {
+        for place in TABLE.rows {
+            let (row, origin) = TABLE.read::<Row>(place).unwrap();
             assert!(!row.reference.is_empty(), "{origin}");
         }
     }

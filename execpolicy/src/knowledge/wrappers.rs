@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::options::{Item, Value, What};
 use super::syntax::{Level, levels, tool_key};
-use super::tables::{Index, Note, Table, load, table};
+use super::tables::{Index, Note, Table, table};
 use crate::{Origin, Word};
 
 /// How many wrappers, shells and traps may stand in front of each other before a command counts as dangerous
@@ -111,7 +111,6 @@ enum Runs {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    command: Vec<String>,
     runs: Runs,
     #[serde(default)]
     options: Vec<String>,
@@ -143,11 +142,9 @@ impl From<(Row, Origin)> for Wrapper {
     }
 }
 
-const TABLES: &[Table] = &[table!("wrappers/system.toml"), table!("wrappers/tools.toml")];
+pub(super) const TABLE: &Table = &table!("wrappers");
 
-static WRAPPERS: LazyLock<Index<Wrapper>> = LazyLock::new(|| {
-    Index::new(load::<Row>(TABLES).into_iter().map(Wrapper::from).collect(), |wrapper| &wrapper.row.command)
-});
+static WRAPPERS: LazyLock<Index<Wrapper>> = LazyLock::new(|| Index::new::<Row>(TABLE));
 
 /// Whether a program exists to run other programs: `sudo`, `env`, `xargs`. Not `git` or `find`, which only can.
 pub fn is_wrapper(program: &str) -> bool {
@@ -599,10 +596,10 @@ mod tests {
 
     #[test]
     fn every_row_has_a_reason_and_a_syntax_that_knows_its_options() {
-        for wrapper in WRAPPERS.rows() {
+        for (commands, wrapper) in WRAPPERS.rows() {
             let note = &wrapper.note;
             assert!(!note.why.is_empty() && !note.reference.is_empty(), "{}", note.origin);
-            for command in &wrapper.row.command {
+            for command in commands {
                 assert!(knows(command), "{}: no syntax for {command}", note.origin);
                 for option in wrapper.row.options.iter().chain(&wrapper.row.unless) {
                     assert!(of(command).knows(option), "{}: {command} has no {option}", note.origin);
