@@ -11,6 +11,7 @@
     reason = "a benchmark prints, starts processes, and stops at the first surprise"
 )]
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,9 @@ const WARM_UP: usize = 20;
 /// Execs in one measurement of [`execs_inside`], and how often it is taken.
 const EXECS: usize = 1000;
 const EXEC_ROUNDS: usize = 8;
+
+const NOT_ASKING: &str = "codex, namespaces, workspace-write";
+const ASKING: &str = "the same, --ask-for-approval";
 
 /// Name and command line.
 type Variant = (&'static str, Vec<&'static str>);
@@ -33,12 +37,20 @@ fn variants() -> Vec<Variant> {
         ("codex, bwrap", codex("bwrap", "read-only")),
         ("codex, namespaces", codex("namespaces", "read-only")),
         ("codex, bwrap, workspace-write", codex("bwrap", "workspace-write")),
-        ("codex, namespaces, workspace-write", codex("namespaces", "workspace-write")),
+        (NOT_ASKING, codex("namespaces", "workspace-write")),
+        (ASKING, asking("namespaces", "workspace-write")),
     ]
 }
 
 fn codex(backend: &'static str, mode: &'static str) -> Vec<&'static str> {
     vec![CODEX, "sandbox", "--backend", backend, "--mode", mode, "--", "/bin/true"]
+}
+
+/// The command is judged, and put on record, before it runs; nobody has to be asked about this one.
+fn asking(backend: &'static str, mode: &'static str) -> Vec<&'static str> {
+    let mut command = codex(backend, mode);
+    command.splice(2..2, ["--ask-for-approval", "on-request"]);
+    command
 }
 
 fn main() {
@@ -51,7 +63,10 @@ fn main() {
     }
     let rounds = arguments.first().and_then(|word| word.parse().ok()).unwrap_or(DEFAULT_ROUNDS);
     let folder = tempfile::Builder::new().prefix("launch-bench-").tempdir_in("/var/tmp").unwrap();
-    std::env::set_current_dir(folder.path()).unwrap();
+    let work = folder.path().join("work");
+    std::fs::create_dir(&work).unwrap();
+    std::env::set_current_dir(work).unwrap();
+    std::fs::create_dir(home()).unwrap();
     launches(rounds);
     execs_inside();
 }
@@ -80,6 +95,9 @@ fn launches(rounds: usize) {
             peak_memory(command),
         );
     }
+    let of = |name| variants.iter().zip(&times).find(|((other, _), _)| *other == name).unwrap().1;
+    let ratio = median(of(ASKING)).as_secs_f64() / median(of(NOT_ASKING)).as_secs_f64();
+    println!("\njudged and recorded, against not judged: {ratio:.2} x");
 }
 
 fn execs_inside() {
@@ -103,12 +121,18 @@ fn execs_inside() {
 
 fn time(command: &[&str]) -> Duration {
     let mut process = Command::new(command[0]);
+    process.env("CODEX_HOME", home());
     process.args(&command[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
     let start = Instant::now();
     let status = process.status().unwrap();
     let taken = start.elapsed();
     assert!(status.success(), "{command:?}");
     taken
+}
+
+/// A configuration home of its own, outside of what commands can write.
+fn home() -> PathBuf {
+    std::env::current_dir().unwrap().with_file_name("home")
 }
 
 fn median(sorted: &[Duration]) -> Duration {
@@ -123,7 +147,8 @@ fn milliseconds(duration: Duration) -> f64 {
 /// for all children of a process, so each run gets a parent of its own. getrusage(2).
 fn peak_memory(command: &[&str]) -> f64 {
     let own = std::env::current_exe().unwrap();
-    let output = Command::new(own).arg("--peak-memory").args(command).output().unwrap();
+    let output =
+        Command::new(own).arg("--peak-memory").args(command).env("CODEX_HOME", home()).output().unwrap();
     let kibibytes: f64 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
     kibibytes * 1024.0 / 1e6
 }
