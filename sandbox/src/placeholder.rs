@@ -17,8 +17,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use policies::AbsolutePath;
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Timespec, Timestamps};
+use policies::{AbsolutePath, PROTECTED_NAMES};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, StatxFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use rustix::process::Uid;
 
@@ -257,6 +257,22 @@ fn is_marked(stat: &rustix::fs::Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Directory && stat.st_mtime == MARK_SECONDS
 }
 
+/// Whether it is one whose launcher was killed before it could mark it. Its guard leaves it to a run that has taken
+/// it up by then, which did not make it. Nothing was ever put into it: its time is still that of its birth. statx(2)
+///
+/// By another name it may be a folder of the user's that a profile denies.
+fn is_unfinished(name: &OsStr, handle: &OwnedFd) -> bool {
+    let is_metadata = PROTECTED_NAMES.iter().any(|protected| name == *protected);
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    let stat = is_metadata.then(|| rustix::fs::statx(handle, "", AtFlags::EMPTY_PATH, wanted));
+    stat.and_then(Result::ok).is_some_and(|stat| {
+        let (birth, modified) = (stat.stx_btime, stat.stx_mtime);
+        u32::from(stat.stx_mode) & STICKY != 0
+            && StatxFlags::from_bits_retain(stat.stx_mask).contains(wanted)
+            && (birth.tv_sec, birth.tv_nsec) == (modified.tv_sec, modified.tv_nsec)
+    })
+}
+
 impl Placeholder {
     /// The placeholder itself, to be handed to the guard.
     pub(crate) fn handle(&self) -> BorrowedFd<'_> {
@@ -289,7 +305,7 @@ impl Placeholder {
         if Identity::of(&ours) != Identity::of(&there) {
             return; // the host's own by now
         }
-        if is_marked(&there) && self.remove(ours.st_uid) {
+        if (is_marked(&there) || is_unfinished(&self.name, &self.handle)) && self.remove(ours.st_uid) {
             return;
         }
         if self.made_here && there.st_mode & 0o7777 == MODE {
@@ -417,7 +433,7 @@ mod tests {
                     std::thread::sleep(Duration::from_micros(50));
                 }
             });
-            let failed = (0..2000).find_map(|_| match hold(Place::open(&path).unwrap()) {
+            let failed = (0..300).find_map(|_| match hold(Place::open(&path).unwrap()) {
                 Ok(Held::By(placeholder, _)) => {
                     placeholder.release();
                     None
@@ -466,6 +482,27 @@ mod tests {
         assert!(!may_be_one(&path));
         held(&path).release();
         assert!(path.as_path().exists());
+    }
+
+    #[test]
+    fn one_that_its_maker_could_not_finish_goes_with_who_took_it_up() {
+        let (_dir, path) = name();
+        for used in [false, true] {
+            let place = Place::open(&path).unwrap();
+            rustix::fs::mkdirat(&place.parent, &place.name, Mode::from_raw_mode(MODE)).unwrap();
+            let taken_up = held(&path);
+            assert!(!taken_up.is_made_here());
+            place.sweep(); // of the maker's guard
+            assert!(path.as_path().exists(), "it is in use");
+            // What a program of the host has used is not ours any more.
+            if used {
+                std::thread::sleep(Duration::from_millis(15));
+                std::fs::write(path.as_path().join("file"), "").unwrap();
+                std::fs::remove_file(path.as_path().join("file")).unwrap();
+            }
+            taken_up.release();
+            assert_eq!(path.as_path().exists(), used);
+        }
     }
 
     #[test]
