@@ -57,6 +57,7 @@ mod setup;
 mod subcommand;
 pub mod subject;
 pub mod wire;
+mod words;
 
 pub use answer::{Answer, HostAction, HostAmendment, MalformedAnswer, PermissionsAnswer, Terms};
 pub use approver::{Approver, ApproverError, BoxFuture};

@@ -1,6 +1,9 @@
 //! Asks as OpenAI's Codex app-server sends them to its clients: the method and the parameters of a request.
 //!
-//! What belongs here: names and shapes. What is offered is decided in `ask.rs`, and answers are read in `answer.rs`.
+//! What belongs here: names and shapes; in `reason`, what there is no field for. What is offered is decided in
+//! `ask.rs`, and answers are read in `answer.rs`.
+
+mod reason;
 
 use execpolicy::summary::to_app_api;
 use policies::{AbsolutePath, Access, AdditionalPermissions, EntryPath};
@@ -40,7 +43,7 @@ pub fn request_approval(ask: &Ask, thread_id: &str) -> (&'static str, Value) {
         "itemId": ask.call.item,
         "startedAtMs": ask.started_at_ms,
     }));
-    if let Some(reason) = &ask.reason {
+    if let Some(reason) = reason::of(ask) {
         params.insert("reason".to_owned(), json!(reason));
     }
     params.extend(of_subject);
@@ -87,13 +90,11 @@ fn of_subcommand(subcommand: &SubcommandSubject) -> Map<String, Value> {
     }))
 }
 
-/// There is no field for the input, so it is in the reason: nobody can say yes to what he does not see.
 fn of_stdin(stdin: &StdinSubject) -> Map<String, Value> {
     object(json!({
         "kind": "writeStdin",
         "environmentId": crate::exec::LOCAL,
         "command": execpolicy::shell::join(&stdin.argv),
-        "reason": format!("write `{}` to its standard input", execpolicy::display::visible(&stdin.text)),
     }))
 }
 

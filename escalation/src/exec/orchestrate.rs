@@ -18,6 +18,7 @@ use crate::record;
 use crate::session::Session;
 use crate::settled::{Authority, Category, Grant};
 use crate::subject::{RetrySubject, RetryWith, Subject};
+use crate::words;
 
 /// How often one command is decided on. Files change while builds run, and a new hard link looks like a change.
 const MAX_DECISIONS: usize = 3;
@@ -88,12 +89,13 @@ impl Session {
             report.notes.push("there is nothing more that it could be given".to_owned());
             return report;
         };
+        let reason = again(&with);
         let subject = Subject::Retry(Box::new(RetrySubject {
             exec: self.exec_subject(&prepared, request, &verdict),
             denial: denial.to_string(),
             with,
         }));
-        match self.ask_again(request, subject.clone(), Arc::clone(&verdict)).await {
+        match self.ask_again(request, &reason, subject.clone(), Arc::clone(&verdict)).await {
             Err(reason) => report.retry = Some(reason),
             Ok(grant) => {
                 let decision = record::decided(&request.call, &subject, &grant, Some(&verdict));
@@ -138,6 +140,7 @@ impl Session {
     async fn ask_again(
         &self,
         request: &ExecRequest,
+        reason: &str,
         subject: Subject,
         verdict: Arc<execpolicy::Verdict>,
     ) -> Result<Grant, NotRun> {
@@ -145,7 +148,7 @@ impl Session {
         gate::may_ask(policy, Category::SandboxApproval).map_err(|refusal| NotRun::refused(&refusal))?;
         let draft = Draft {
             approval_id: Some(Uuid::new_v4()),
-            reason: Some("the sandbox stopped the command; run it again with more?".to_owned()),
+            reason: Some(reason.to_owned()),
             verdict: Some(verdict),
             ..Draft::new(request.call.clone(), subject, request.cwd.clone())
         };
@@ -194,6 +197,17 @@ impl Session {
 
 struct Attempted {
     ran: Ran,
+}
+
+/// Why it is asked once more: what it would have this time. What stopped it is in the question.
+fn again(with: &RetryWith) -> String {
+    match with {
+        RetryWith::Permissions { permissions } => {
+            let more = words::permissions(permissions);
+            format!("the sandbox stopped it; run it again in the sandbox, with more: {more}?")
+        }
+        RetryWith::Unsandboxed => "the sandbox stopped it; run it again outside the sandbox?".to_owned(),
+    }
 }
 
 /// One that was ended by us proves nothing.

@@ -11,7 +11,10 @@ use super::*;
 use crate::ask::Draft;
 use crate::fixtures::{self, path, words};
 use crate::ids::{AskId, Call, TurnId};
-use crate::subject::{ProgramFile, Reach, RetrySubject, RetryWith};
+use crate::subject::{FileAction, ProgramFile, Reach, RetrySubject, RetryWith};
+
+/// What is said of a command like [`exec`].
+const OUTSIDE: &str = "it would run without a sandbox; the agent sets variables: SECRET";
 
 fn permissions(json: Value) -> AdditionalPermissions {
     from_value(json).unwrap()
@@ -23,7 +26,7 @@ fn exec() -> ExecSubject {
         program: ProgramFile { target: path("/usr/bin/bash"), ..plain.program },
         environment: BTreeMap::from([("SECRET".to_owned(), "s3cret".to_owned())]),
         placement: Placement::Outside,
-        reach: Reach { fingerprint: "f".to_owned(), ..plain.reach },
+        reach: Reach { fingerprint: "f".to_owned(), sandboxed: false, ..plain.reach },
         summary: vec![Summary::Unknown { cmd: "touch x".to_owned() }],
         ..plain
     }
@@ -66,9 +69,39 @@ fn a_command() {
             "command": "/bin/bash -c 'touch x'",
             "cwd": "/ws",
             "commandActions": [{ "type": "unknown", "command": "touch x" }],
+            "reason": OUTSIDE,
             "availableDecisions": ["accept", "cancel"],
         }),
     );
+}
+
+/// A yes to a word is none to what it would run with, and no field says that.
+#[test]
+fn where_a_command_runs_and_which_variables_the_agent_sets() {
+    let reason = |exec: ExecSubject, reason: Option<&str>| {
+        let asked = ask(Subject::Exec(Box::new(exec)));
+        let asked = Ask { reason: reason.map(str::to_owned), ..asked };
+        let (_, params) = request_approval(&asked, "thread");
+        assert!(!params.to_string().contains("s3cret"), "{params}");
+        params.get("reason").map(|reason| reason.as_str().unwrap().to_owned())
+    };
+    let inside = fixtures::exec("/bin/ls", &["ls"], "/ws");
+    assert_eq!(reason(inside.clone(), None), None);
+    assert_eq!(reason(inside.clone(), Some("why")).unwrap(), "why");
+    let environment = BTreeMap::from([
+        ("GIT_SSH_COMMAND".to_owned(), "s3cret".to_owned()),
+        ("A\u{202e}".to_owned(), "s3cret".to_owned()),
+    ]);
+    let with_variables = ExecSubject { environment, ..inside.clone() };
+    assert_eq!(
+        reason(with_variables, Some("why\r\u{1b}[2Khidden")).unwrap(),
+        "the agent sets variables: A\\u{202e}, GIT_SSH_COMMAND: why\\r\\u{1b}[2Khidden"
+    );
+    let outside = ExecSubject { placement: Placement::Outside, ..inside.clone() };
+    assert!(reason(outside, None).unwrap().starts_with("it would run outside the sandbox, but"));
+    let additional = Some(permissions(json!({ "fileSystem": { "write": ["/w"] } })));
+    let wider = ExecSubject { additional, ..inside };
+    assert_eq!(reason(wider, Some("why")).unwrap(), "it would get: write /w: why");
 }
 
 #[test]
@@ -104,7 +137,7 @@ fn a_command_with_a_rule_to_offer_and_a_reason() {
         ..ask(Subject::Exec(Box::new(exec())))
     };
     let (_, params) = request_approval(&offered, "thread");
-    assert_eq!(params["reason"], json!("because"));
+    assert_eq!(params["reason"], json!(format!("{OUTSIDE}: because")));
     assert_eq!(params["proposedExecpolicyAmendment"], json!(["touch", "x"]), "the narrowest");
 }
 
@@ -135,15 +168,31 @@ fn a_command_with_more_permissions() {
                     ],
                 },
             },
+            "reason": "it would run without a sandbox; it would get: use the network, read /r, write /w; \
+                       the agent sets variables: SECRET",
             "availableDecisions": ["accept", "cancel"],
         }),
     );
-    assert_eq!(EXPERIMENTAL_PARAMETERS, ["additionalPermissions"]);
+}
+
+/// What a client that did not ask for more is left with has the documented fields, and still says what it is about.
+#[test]
+fn experimental_parameters_are_all_that_others_do_not_know() {
+    let additional = Some(permissions(json!({ "fileSystem": { "write": ["/w"] } })));
+    let more = ask(Subject::Exec(Box::new(ExecSubject { additional, ..exec() })));
+    let plain = ask(Subject::Exec(Box::new(exec())));
+    let [(_, more), (_, plain)] = [more, plain].map(|ask| request_approval(&ask, "thread"));
+    let fields = |params: &Value| -> Vec<String> { params.as_object().unwrap().keys().cloned().collect() };
+    let beyond: Vec<String> =
+        fields(&more).into_iter().filter(|field| !fields(&plain).contains(field)).collect();
+    assert_eq!(beyond, EXPERIMENTAL_PARAMETERS);
+    assert!(more["reason"].as_str().unwrap().contains("write /w"));
 }
 
 #[test]
 fn a_second_attempt_has_an_id_of_its_own() {
-    let retry = RetrySubject { exec: exec(), denial: "d".to_owned(), with: RetryWith::Unsandboxed };
+    let denial = "stopped at `/x`".to_owned();
+    let retry = RetrySubject { exec: exec(), denial, with: RetryWith::Unsandboxed };
     let asked = Ask {
         approval_id: Some(id()),
         reason: Some("again?".to_owned()),
@@ -155,11 +204,49 @@ fn a_second_attempt_has_an_id_of_its_own() {
         json!({
             "kind": "command",
             "approvalId": "67e55044-10b1-426f-9247-bb680e5fe0c8",
-            "reason": "again?",
+            "reason": format!("stopped at `/x`; {OUTSIDE}: again?"),
             "environmentId": "local",
             "command": "/bin/bash -c 'touch x'",
             "cwd": "/ws",
             "commandActions": [{ "type": "unknown", "command": "touch x" }],
+            "availableDecisions": ["accept", "cancel"],
+        }),
+    );
+}
+
+#[test]
+fn a_second_attempt_with_more_permissions() {
+    let more = permissions(json!({ "fileSystem": { "write": ["/x"] } }));
+    let plain = fixtures::exec("/bin/touch", &["touch", "/x/y"], "/ws");
+    let retry = RetrySubject {
+        exec: ExecSubject { additional: Some(more.clone()), ..plain },
+        denial: "stopped at `/x`".to_owned(),
+        with: RetryWith::Permissions { permissions: more },
+    };
+    let asked = Ask {
+        approval_id: Some(id()),
+        reason: Some("again?".to_owned()),
+        ..ask(Subject::Retry(Box::new(retry)))
+    };
+    check(
+        &asked,
+        "item/commandExecution/requestApproval",
+        json!({
+            "kind": "command",
+            "approvalId": "67e55044-10b1-426f-9247-bb680e5fe0c8",
+            "reason": "stopped at `/x`: again?",
+            "environmentId": "local",
+            "command": "touch /x/y",
+            "cwd": "/ws",
+            "commandActions": [],
+            "additionalPermissions": {
+                "network": null,
+                "fileSystem": {
+                    "read": [],
+                    "write": ["/x"],
+                    "entries": [{ "path": { "type": "path", "path": "/x" }, "access": "write" }],
+                },
+            },
             "availableDecisions": ["accept", "cancel"],
         }),
     );
@@ -255,6 +342,27 @@ fn files() {
     check(&ask(change(None)), "item/fileChange/requestApproval", json!({}));
     let asked = Ask { reason: Some("why".to_owned()), ..ask(change(Some("/etc"))) };
     check(&asked, "item/fileChange/requestApproval", json!({ "reason": "why", "grantRoot": "/etc" }));
+}
+
+/// A yes to writing a file is none to removing or starting it.
+#[test]
+fn what_happens_to_files_besides_writing() {
+    let actions = [
+        (path("/etc/b"), FileAction::Delete),
+        (path("/etc/c"), FileAction::WriteExecutable),
+        (path("/etc/a"), FileAction::Write),
+    ];
+    let change = FileChangeSubject {
+        paths: vec![path("/etc/a"), path("/etc/b"), path("/etc/c")],
+        outside: vec![path("/etc/a")],
+        actions: actions.into(),
+        grant_root: None,
+        diff: None,
+        digest: "d".to_owned(),
+    };
+    let asked = Ask { reason: Some("why".to_owned()), ..ask(Subject::FileChange(change)) };
+    let reason = "delete /etc/b, write and make executable /etc/c: why";
+    check(&asked, "item/fileChange/requestApproval", json!({ "reason": reason }));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use escalation::approver::Reply;
 use escalation::subject::RetryWith;
+use escalation::wire::request_approval;
 use escalation::{Answer, ItemStatus, NotRun, Subject};
 
 use crate::bench::{Behaviour, Bench, Wish, no, yes};
@@ -44,6 +45,9 @@ fn on_failure_asks_for_what_was_missing() {
     assert_eq!(permissions.entries.len(), 1);
     assert!(ask.approval_id.is_some());
     assert!(retry.exec.reach.sandboxed);
+    let more =
+        format!("run it again in the sandbox, with more: write {}?", bench.root.join("outside").display());
+    assert!(ask.reason.as_ref().unwrap().ends_with(&more), "{:?}", ask.reason);
 }
 
 fn untrusted_asks_twice_with_two_names() {
@@ -129,6 +133,10 @@ fn without_a_narrower_remedy_it_is_no_sandbox() {
         let Subject::Retry(retry) = &ask.subject else { panic!("{:?}", ask.subject) };
         assert_eq!(retry.with, RetryWith::Unsandboxed);
         assert!(!retry.exec.reach.sandboxed);
+        let (_, sent) = request_approval(ask, "thread");
+        let reason = sent["reason"].as_str().unwrap();
+        assert!(reason.contains("blocked by seccomp"), "{reason}");
+        assert!(reason.ends_with("run it again outside the sandbox?"), "{reason}");
         Reply::Answer(Answer::Accept)
     });
     let came = bench.script("test -e flag && exit 0; touch flag; echo 'blocked by seccomp' >&2; exit 1");
