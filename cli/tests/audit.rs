@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use escalation::audit::{About, Audit, DecidedAs, Event};
+use escalation::subject::FileAction;
 use escalation::{AskId, Call, SessionId, TurnId};
 use policies::AbsolutePath;
 
@@ -115,6 +116,34 @@ fn records_are_lines_that_nobody_can_forge() {
     }
     let json = home.run(&["show", "--json", "--last", "1"]);
     assert!(json.starts_with("{\"v\":1,\"seq\":3,"), "{json}");
+}
+
+/// Records of releases that did not tell what happens to files still fit the chain, and claim nothing.
+#[test]
+fn files_are_shown_with_what_happens_to_them_and_old_records_without() {
+    let home = Home::new();
+    let path = |path| AbsolutePath::parse(path).unwrap();
+    let about = About::FileChange {
+        paths: vec![path("/a"), path("/b"), path("/c")],
+        actions: vec![FileAction::Write, FileAction::Delete, FileAction::WriteExecutable],
+        grant_root: None,
+        digest: "00".to_owned(),
+    };
+    let (call, ask) = (Call::new(&TurnId("turn-1".to_owned()), "item-1"), Some(AskId(0)));
+    let (outcome, by) = (DecidedAs::Allowed, "approver terminal".to_owned());
+    let event = Event::Decided { call, about, outcome, by, ask, verdict: None, reason: None };
+    assert!(home.audit().record(&event).is_ok());
+    let shown = home.run(&["show"]);
+    assert!(shown.contains("ask 0: write /a, delete /b, write and make executable /c ("), "{shown}");
+    let file = home.log().join("audit.jsonl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let old = text.replace(r#""actions":["write","delete","writeExecutable"],"#, "");
+    assert_ne!(old, text);
+    std::fs::write(&file, old).unwrap();
+    home.revoke();
+    let shown = home.run(&["show"]);
+    assert!(shown.contains("ask 0: change /a, change /b, change /c ("), "{shown}");
+    assert!(home.run(&["verify"]).starts_with("sound: 2 records"));
 }
 
 #[test]

@@ -242,6 +242,7 @@ pub(crate) fn about(subject: &Subject) -> About {
         }
         Subject::FileChange(change) => About::FileChange {
             paths: change.paths.clone(),
+            actions: change.paths.iter().map(|path| change.action(path)).collect(),
             grant_root: change.grant_root.clone(),
             digest: change.digest.clone(),
         },

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use execpolicy::{Placement, Protocol, Summary};
 use policies::{AbsolutePath, AdditionalPermissions};
 use sandbox::{FileVersion, Identity};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{HostAction, HostAmendment};
@@ -154,7 +155,9 @@ pub struct FileChangeSubject {
 }
 
 /// What a change does with a file, as far as a yes to one is none to another.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum FileAction {
     /// It gets content.

@@ -2,9 +2,10 @@
 
 use escalation::Call;
 use escalation::audit::{About, DecidedAs, Entry, Event, PlacementWord, Record};
+use escalation::subject::FileAction;
 use execpolicy::display::{visible, visible_up_to};
 use execpolicy::shell;
-use policies::AdditionalPermissions;
+use policies::{AbsolutePath, AdditionalPermissions};
 use time::OffsetDateTime;
 
 /// How much is shown of a line that is no record.
@@ -109,15 +110,20 @@ fn subject(about: &About) -> String {
             format!("sub-command{} `{}` in {cwd}", place(placement), words(argv))
         }
         About::StdinWrite { process, bytes } => format!("{bytes} bytes for {process}"),
-        About::FileChange { paths, grant_root, digest: _ } => {
-            let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
+        About::FileChange { paths, actions, grant_root, digest: _ } => {
             let root = grant_root.as_ref().map_or_else(String::new, |root| format!(", and all below {root}"));
-            format!("change {}{root}", paths.join(" "))
+            format!("{}{root}", files(paths, actions))
         }
         About::Permissions { permissions } => format!("permissions {}", to_json(permissions)),
         About::Network { host, protocol, port } => format!("connect to {host}:{port} ({protocol})"),
         About::Unresolved { argv, cwd } => format!("`{}` in {cwd}, which leads nowhere", words(argv)),
     }
+}
+
+/// Each file with what happens to it, as far as that is on record: older releases wrote names only.
+fn files(paths: &[AbsolutePath], actions: &[FileAction]) -> String {
+    let words = actions.iter().map(|action| action.word()).chain(std::iter::repeat("change"));
+    paths.iter().zip(words).map(|(path, word)| format!("{word} {path}")).collect::<Vec<_>>().join(", ")
 }
 
 fn to_json(permissions: &AdditionalPermissions) -> String {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::chain::LineHash;
 use crate::ids::{AskId, Call};
 use crate::key::Key;
+use crate::subject::FileAction;
 use form::{AnyObject, CallFields, DecisionWord};
 
 /// What happened.
@@ -196,6 +197,9 @@ pub enum About {
         /// Which.
         #[schemars(with = "Vec<String>")]
         paths: Vec<AbsolutePath>,
+        /// What happens to each of them, in the same order. Not in records of older releases.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        actions: Vec<FileAction>,
         /// A folder that is asked for with them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Option<String>")]

@@ -6,8 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use escalation::approver::{Reply, Scripted};
 use escalation::audit::{About, DecidedAs, Event, Filter, Records, verify};
+use escalation::files::{Action, FileChange};
+use escalation::subject::FileAction;
 use escalation::{
-    Answer, Ask, HostAction, HostAmendment, NotRun, PermissionsAnswer, PermissionsRequest, Terms,
+    Answer, Ask, Call, FileChangeRequest, HostAction, HostAmendment, NotRun, PermissionsAnswer,
+    PermissionsRequest, Terms,
 };
 use policies::{AdditionalPermissions, GrantScope, NetworkAccess};
 
@@ -72,6 +75,38 @@ async fn an_answer_that_contradicts_itself_grants_nothing_and_is_on_record() {
     assert!(grant.permissions.is_empty() && !grant.strict_auto_review);
     let nothing = Some(AdditionalPermissions::default());
     assert_eq!(last_decision(&ground), (DecidedAs::Allowed, "approver script".to_owned(), nothing));
+}
+
+/// Whoever reads that a file was written must not have to guess that it was removed.
+#[tokio::test]
+async fn what_happens_to_each_file_is_on_record() {
+    let ground = Ground::new(&Wish::default(), Arc::new(Scripted::with(|_| Reply::Answer(Answer::Accept))));
+    fs::write(ground.path("project/gone"), "x").unwrap();
+    let change = |path: &str, action| FileChange { path: PathBuf::from(ground.fill(path)), action };
+    let write = |mode| Action::Write { content: b"x".to_vec(), mode };
+    let request = FileChangeRequest {
+        call: Call::new(&turn("1"), "patch"),
+        cwd: ground.project(),
+        changes: vec![
+            change("ROOT/project/gone", Action::Delete),
+            change("ROOT/project/new", write(None)),
+            change("ROOT/project/run", write(Some(0o755))),
+        ],
+        grant_root: None,
+        diff: None,
+        reason: None,
+    };
+    ground.session.change_files(request).await.unwrap();
+    let about = records(&ground).into_iter().find_map(|event| {
+        if let Event::Decided { about: About::FileChange { paths, actions, .. }, .. } = event {
+            Some((paths, actions))
+        } else {
+            None
+        }
+    });
+    let (paths, actions) = about.unwrap();
+    assert_eq!(paths, ["gone", "new", "run"].map(|name| ground.path(&format!("project/{name}"))));
+    assert_eq!(actions, [FileAction::Delete, FileAction::Write, FileAction::WriteExecutable]);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Events of every kind, about everything.
 
 use escalation::audit::{About, DecidedAs, Event, PlacementWord, RecordedFinding, RecordedVerdict};
+use escalation::subject::FileAction;
 use escalation::{AskId, Call, Key, TurnId};
 use execpolicy::Decision;
 use policies::{AbsolutePath, AdditionalPermissions};
@@ -119,7 +120,8 @@ pub(crate) fn all() -> Vec<Event> {
         },
         About::StdinWrite { process: "p1".to_owned(), bytes: 7 },
         About::FileChange {
-            paths: vec![path("/a"), path("/b")],
+            paths: vec![path("/a"), path("/b"), path("/c")],
+            actions: vec![FileAction::Write, FileAction::WriteExecutable, FileAction::Delete],
             grant_root: Some(path("/")),
             digest: "00".to_owned(),
         },

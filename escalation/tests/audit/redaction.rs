@@ -9,8 +9,9 @@ use crate::log::{Log, entries};
 const SECRET: &str = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
 
 /// What is not text: words of ours, digests, places, and the names that the embedder gave.
-const KEPT: [&str; 15] = [
+const KEPT: [&str; 16] = [
     "event",
+    "actions",
     "type",
     "decision",
     "placement",

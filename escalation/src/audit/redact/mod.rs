@@ -76,7 +76,8 @@ fn about(about: &mut About) {
         About::Subcommand { program: _, argv: words, cwd: _, placement: _ }
         | About::Unresolved { argv: words, cwd: _ } => *words = argv(words),
         About::StdinWrite { process, bytes: _ } => all([process]),
-        About::FileChange { paths: _, grant_root: _, digest: _ } | About::Permissions { permissions: _ } => {}
+        About::FileChange { paths: _, actions: _, grant_root: _, digest: _ }
+        | About::Permissions { permissions: _ } => {}
         About::Network { host, protocol, port: _ } => all([host, protocol]),
     }
 }
