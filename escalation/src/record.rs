@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::answer::{Answer, HostAction};
 use crate::ask::Ask;
-use crate::audit::{About, DecidedAs, Event, RecordedFinding, RecordedVerdict};
+use crate::assess::{self, AssessError, Assessment};
+use crate::audit::{About, DecidedAs, Event, RecordedAssessment, RecordedFinding, RecordedVerdict};
 use crate::exec::{ExecRequest, NotRun, Ran};
 use crate::ids::{AskId, Call};
 use crate::key::Key;
@@ -20,14 +21,31 @@ use crate::settled::{Authority, Grant, Refusal, Settled};
 use crate::subject::{ExecSubject, RetryWith, Subject};
 
 /// A question is about to be shown.
-pub(crate) fn asked(ask: &Ask, key: Key, approver: &str) -> Event {
+pub(crate) fn asked(ask: &Ask, key: Key, approver: &str, assessment: Option<RecordedAssessment>) -> Event {
     Event::Asked {
         ask: ask.id,
         call: ask.call.clone(),
         key,
         about: about(&ask.subject),
         reason: ask.reason.clone(),
+        assessment,
         approver: approver.to_owned(),
+    }
+}
+
+/// What the risk assessor said, as it is shown, or why it said nothing.
+pub(crate) fn assessed(outcome: &Result<Assessment, AssessError>) -> RecordedAssessment {
+    let status = assess::status(outcome).to_owned();
+    let nothing =
+        RecordedAssessment { status, level: None, categories: Vec::new(), description: None, error: None };
+    match outcome {
+        Ok(Assessment { description, risk_level, risk_categories }) => RecordedAssessment {
+            level: Some(*risk_level),
+            categories: risk_categories.clone(),
+            description: Some(description.clone()),
+            ..nothing
+        },
+        Err(error) => RecordedAssessment { error: Some(with_causes(error)), ..nothing },
     }
 }
 

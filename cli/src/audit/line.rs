@@ -1,7 +1,7 @@
 //! A record as one line for people.
 
 use escalation::Call;
-use escalation::audit::{About, DecidedAs, Entry, Event, PlacementWord, Record};
+use escalation::audit::{About, DecidedAs, Entry, Event, PlacementWord, Record, RecordedAssessment};
 use escalation::subject::FileAction;
 use execpolicy::display::{visible, visible_up_to};
 use execpolicy::shell;
@@ -55,8 +55,10 @@ fn summary(event: &Event) -> String {
         Event::SessionOpened { version, approval_policy, profile, approver, cwd } => {
             format!("{profile}, {approval_policy}, asks {approver}, in {cwd} (version {version})")
         }
-        Event::Asked { ask, call, key: _, about, reason, approver } => {
-            format!("ask {ask} of {approver}: {}{}{}", subject(about), because(reason), of_call(call))
+        Event::Asked { ask, call, key: _, about, reason, assessment, approver } => {
+            let (about, reason, call) = (subject(about), because(reason), of_call(call));
+            let opinion = assessment.as_ref().map_or_else(String::new, opinion);
+            format!("ask {ask} of {approver}: {about}{reason}{opinion}{call}")
         }
         Event::Settled { ask, outcome, by, waiting, error } => {
             format!("ask {ask}: {outcome} by {by}, for {waiting} waiting{}", because(error))
@@ -80,6 +82,18 @@ fn summary(event: &Event) -> String {
         }
         Event::Revoked { grant, what } => format!("{grant}: {what}"),
     }
+}
+
+/// What a second opinion was, or why there was none.
+fn opinion(assessment: &RecordedAssessment) -> String {
+    let RecordedAssessment { status, level, categories, description, error } = assessment;
+    let Some(level) = level else {
+        let error = error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
+        return format!(" [no second opinion, {status}{error}]");
+    };
+    let categories = categories.iter().map(|category| format!(", {}", category.word()));
+    let said = description.as_deref().unwrap_or_default();
+    format!(" [second opinion: {}{}: {said}]", level.word(), categories.collect::<String>())
 }
 
 fn of_call(call: &Call) -> String {

@@ -1,5 +1,5 @@
 //! A second opinion on the risk, for the eyes of the approver. It decorates a question and never decides: whatever
-//! goes wrong, the ordinary question is asked.
+//! goes wrong, the ordinary question is asked, and what went wrong is on record.
 
 mod command;
 mod opinion;
@@ -11,10 +11,12 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use command::CommandAssessor;
 pub use opinion::opinion;
+pub(crate) use opinion::status;
 pub use program::AssessorError;
 
 use crate::approver::BoxFuture;
@@ -24,7 +26,7 @@ use crate::ask::Ask;
 pub const ASSESSMENT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How risky something seems.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RiskLevel {
     /// Little.
@@ -36,7 +38,7 @@ pub enum RiskLevel {
 }
 
 /// What could happen.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RiskCategory {
     /// Data is lost.
@@ -53,6 +55,32 @@ pub enum RiskCategory {
     ResourceExhaustion,
     /// Rules of the organisation are broken.
     Compliance,
+}
+
+impl RiskLevel {
+    /// The word for it, as in answers and records.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+impl RiskCategory {
+    /// The word for it, as in answers and records.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::DataDeletion => "data_deletion",
+            Self::DataExfiltration => "data_exfiltration",
+            Self::PrivilegeEscalation => "privilege_escalation",
+            Self::SystemModification => "system_modification",
+            Self::NetworkAccess => "network_access",
+            Self::ResourceExhaustion => "resource_exhaustion",
+            Self::Compliance => "compliance",
+        }
+    }
 }
 
 /// An opinion.

@@ -35,6 +35,14 @@ pub enum AssessorError {
         /// It, or what interprets it.
         what: PathBuf,
     },
+    /// It is no file that we may execute.
+    #[error("the risk assessor `{program}` is not used: `{what}` is not a file that may be executed", what = policies::escape(what))]
+    NotExecutable {
+        /// The program.
+        program: AbsolutePath,
+        /// It, or what interprets it.
+        what: PathBuf,
+    },
     /// It cannot be looked at.
     #[error("the risk assessor `{program}` cannot be used")]
     Unusable {
@@ -52,6 +60,7 @@ impl AssessorError {
             Self::Replaceable { .. } => {
                 "keep it outside of the workspace and of places for temporary files, or leave it out"
             }
+            Self::NotExecutable { .. } => "name a program, or make it executable with `chmod +x`",
             Self::Unusable { .. } => "name a program that exists",
         }
     }
@@ -80,6 +89,10 @@ impl Bound {
             let lies_badly = |path: &Path| path.to_str().is_none_or(|path| places.replaceable(path));
             if lies_badly(&path) || lies_badly(&real) {
                 return Err(AssessorError::Replaceable { program: program.clone(), what: path });
+            }
+            // Found out now, and not at the first question. execve(2) decides.
+            if !real.is_file() || rustix::fs::access(&real, rustix::fs::Access::EXEC_OK).is_err() {
+                return Err(AssessorError::NotExecutable { program: program.clone(), what: path });
             }
             let version = FileVersion::at(&real).map_err(unusable)?;
             next = interpreter(&real);
@@ -159,6 +172,27 @@ mod tests {
         let itself = own.join("itself");
         let itself = script(&itself, &format!("#!{}\n", itself.display()));
         assert!(matches!(Bound::to(&itself, &places), Err(AssessorError::Unusable { .. })));
+    }
+
+    #[test]
+    fn what_cannot_be_executed_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = ProgramFiles::below([]);
+        let plain = folder.path().join("plain");
+        std::fs::write(&plain, "#!/bin/sh\n").unwrap();
+        let through = script(&folder.path().join("through"), &format!("#!{}\n", plain.display()));
+        let plain = AbsolutePath::parse(&plain).unwrap();
+        let itself = AbsolutePath::parse(folder.path()).unwrap();
+        let passwd = AbsolutePath::parse("/etc/passwd").unwrap();
+        for bad in [&plain, &through, &itself, &passwd] {
+            let error = Bound::to(bad, &places).unwrap_err();
+            assert!(matches!(error, AssessorError::NotExecutable { .. }), "{bad}: {error}");
+            assert!(error.to_string().contains("may be executed") && error.help().contains("chmod +x"));
+        }
+        script(plain.as_path(), "#!/bin/sh\n");
+        for good in [&plain, &through] {
+            assert!(Bound::to(good, &places).is_ok(), "{good}");
+        }
     }
 
     #[test]

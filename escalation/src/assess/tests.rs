@@ -1,6 +1,7 @@
 //! Real programs with opinions, and the many ways of having none.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,29 @@ fn shell(script: &str) -> CommandAssessor {
 fn assessor(program: &str, arguments: &[&str]) -> CommandAssessor {
     let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     CommandAssessor::new(path(program), arguments, &ProgramFiles::new([])).unwrap()
+}
+
+/// A file in a folder of ours, which counts as one that nobody else writes to.
+fn program(file: &Path, text: &str) -> CommandAssessor {
+    std::fs::write(file, text).unwrap();
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    CommandAssessor::new(path(file), Vec::new(), &ProgramFiles::below([])).unwrap()
+}
+
+#[tokio::test]
+async fn a_program_that_has_changed_is_not_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, ran) = (folder.path().join("assess"), folder.path().join("ran"));
+    let honest = format!("#!/bin/sh\necho x >> '{}'\necho '{ANSWER}'\n", ran.display());
+    let assessor = program(&file, &honest);
+    assert!(assessor.assess(&ask()).await.is_ok());
+    std::fs::remove_file(&ran).unwrap();
+    // The same words, in another file of that name.
+    std::fs::rename(&file, folder.path().join("old")).unwrap();
+    program(&file, &honest);
+    let error = assessor.assess(&ask()).await.unwrap_err();
+    assert!(error.to_string().contains("changed after this program started"), "{error}");
+    assert!(!ran.exists(), "it was started");
 }
 
 #[tokio::test]
@@ -93,14 +117,19 @@ async fn is_gone(pid: &str) -> bool {
     false
 }
 
+/// The opinion, if there is one.
+async fn given(assessor: Option<&dyn RiskAssessor>, ask: &Ask) -> Option<Assessment> {
+    opinion(assessor, ask).await.and_then(Result::ok)
+}
+
 #[tokio::test]
 async fn a_program_gives_its_opinion() {
     let assessor = shell(&format!("cat > /dev/null; echo '{ANSWER}'"));
-    let assessment = opinion(Some(&assessor), &ask()).await.unwrap();
+    let assessment = given(Some(&assessor), &ask()).await.unwrap();
     assert_eq!(assessment.description, "Publishes.");
     assert_eq!(assessment.risk_level, RiskLevel::Medium);
     assert_eq!(assessment.risk_categories, [RiskCategory::NetworkAccess]);
-    assert_eq!(opinion(None, &ask()).await, None);
+    assert_eq!(given(None, &ask()).await, None);
 }
 
 #[tokio::test]
@@ -109,7 +138,7 @@ async fn it_is_told_what_is_asked_and_no_values() {
     let file = folder.path().join("question");
     let script = format!("cat > \"$1\"; echo '{ANSWER}'");
     let assessor = assessor("/bin/sh", &["-c", &script, "sh", file.to_str().unwrap()]);
-    assert!(opinion(Some(&assessor), &ask()).await.is_some());
+    assert!(given(Some(&assessor), &ask()).await.is_some());
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(!text.contains("hunter2") && text.ends_with('\n'), "{text}");
     let told: Value = serde_json::from_str(&text).unwrap();
@@ -129,11 +158,11 @@ async fn the_documented_example_works() {
     let (_, code) = docs.split_once("```python\n").unwrap();
     let (code, _) = code.split_once("```").unwrap();
     let assessor = assessor("/usr/bin/env", &["python3", "-c", code]);
-    let harmless = opinion(Some(&assessor), &ask()).await.unwrap();
+    let harmless = given(Some(&assessor), &ask()).await.unwrap();
     assert_eq!(harmless.risk_level, RiskLevel::Low);
     let mut forced = exec();
     forced.argv.push("--force".to_owned());
-    let forced = opinion(Some(&assessor), &ask_about(Subject::Exec(Box::new(forced)))).await.unwrap();
+    let forced = given(Some(&assessor), &ask_about(Subject::Exec(Box::new(forced)))).await.unwrap();
     assert_eq!(
         (forced.risk_level, forced.risk_categories),
         (RiskLevel::High, vec![RiskCategory::DataDeletion])
@@ -172,7 +201,7 @@ async fn its_surroundings_are_small() {
         "f={file_name}; env | sed 's/=.*//' > $f; pwd >> $f; grep SigBlk /proc/self/status >> $f
          echo '{ANSWER}'"
     );
-    assert!(opinion(Some(&shell(&script)), &ask()).await.is_some());
+    assert!(given(Some(&shell(&script)), &ask()).await.is_some());
     let seen = std::fs::read_to_string(&file).unwrap();
     for line in seen.lines() {
         let is_usual = ["PATH", "HOME", "LANG", "PWD", "SHLVL", "_", "OLDPWD", "/"].contains(&line);
@@ -182,7 +211,7 @@ async fn its_surroundings_are_small() {
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_there_is_no_opinion() {
+async fn whatever_goes_wrong_there_is_no_given() {
     let long = format!("echo '{{\"description\":\"{}\",\"risk_level\":\"low\"}}'", "x".repeat(501));
     let rows: &[(&str, &str)] = &[
         ("cat > /dev/null", "no_output"),
@@ -205,22 +234,23 @@ async fn whatever_goes_wrong_there_is_no_opinion() {
         (&format!("echo '{ANSWER}'; exit 3"), "model_error"),
         (&format!("echo '{ANSWER}'; kill -9 $$"), "model_error"),
     ];
-    for (script, status) in rows {
+    for (script, status_word) in rows {
         let assessor = shell(script);
         let error = assessor.assess(&ask()).await.unwrap_err();
-        assert_eq!(error.status(), *status, "{script}: {error}");
+        assert_eq!(error.status(), *status_word, "{script}: {error}");
         assert!(!error.to_string().contains('\n') && !error.help().is_empty());
-        assert_eq!(opinion(Some(&assessor), &ask()).await, None, "{script}");
+        let told = opinion(Some(&assessor), &ask()).await.unwrap();
+        assert_eq!(status(&told), *status_word, "{script}");
     }
     for program in ["/nonexistent/program", "/tmp/program"] {
         let refused = CommandAssessor::new(path(program), Vec::new(), &ProgramFiles::new([])).unwrap_err();
         assert!(refused.to_string().contains(program) && !refused.help().is_empty(), "{refused}");
     }
-    for program in ["/etc/passwd", "/usr"] {
-        let assessor = assessor(program, &[]);
-        let error = assessor.assess(&ask()).await.unwrap_err();
-        assert_eq!(error.status(), "model_error", "{error}");
-    }
+    // Executable, but nothing that could be executed.
+    let folder = tempfile::tempdir().unwrap();
+    let garbage = program(&folder.path().join("garbage"), "\u{7f}ELF");
+    let error = garbage.assess(&ask()).await.unwrap_err();
+    assert_eq!(error.status(), "model_error", "{error}");
     // The nearest twins that are opinions.
     let most = format!("echo '{{\"description\":\"{}\",\"risk_level\":\"low\"}}'", "x".repeat(500));
     for script in [&most, "echo '{\"description\":\"x\",\"risk_level\":\"low\",\"later\":1}'"] {
@@ -313,7 +343,8 @@ impl RiskAssessor for Careless {
 
 #[tokio::test(start_paused = true)]
 async fn an_embedders_own_assessor_is_held_to_the_same() {
-    assert_eq!(opinion(Some(&Careless("never")), &ask()).await, None);
-    assert_eq!(opinion(Some(&Careless("x")), &ask()).await, None);
-    assert_eq!(opinion(Some(&Careless("")), &ask()).await, None);
+    let never = opinion(Some(&Careless("never")), &ask()).await.unwrap();
+    assert_eq!(status(&never), "timeout");
+    assert_eq!(given(Some(&Careless("x")), &ask()).await, None);
+    assert_eq!(given(Some(&Careless("")), &ask()).await, None);
 }

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::chain::LineHash;
+use crate::assess::{RiskCategory, RiskLevel};
 use crate::ids::{AskId, Call};
 use crate::key::Key;
 use crate::subject::FileAction;
@@ -49,6 +50,9 @@ pub enum Event {
         /// Why it was asked.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// What the risk assessor said; absent when there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assessment: Option<RecordedAssessment>,
         /// Who was asked.
         approver: String,
     },
@@ -275,6 +279,26 @@ pub struct RecordedVerdict {
     pub decision: Decision,
     /// What led to it.
     pub findings: Vec<RecordedFinding>,
+}
+
+/// What a risk assessor said, or how it failed. It decided nothing.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordedAssessment {
+    /// How it went: `success`, `parse_error`, `no_output`, `model_error` or `timeout`.
+    pub status: String,
+    /// How risky it seemed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<RiskLevel>,
+    /// What could happen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<RiskCategory>,
+    /// What it said, redacted: 500 characters at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Why it said nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// One finding.

@@ -56,9 +56,14 @@ impl Driver {
     pub(super) async fn run(self, inner: Arc<Inner>, draft: Draft) {
         let verdict = draft.verdict.clone();
         let mut ask = draft.into_ask(self.ask, clock::now_ms(), inner.answer_limit);
-        ask.assessment = assess::opinion(inner.assessor.as_deref(), &ask).await;
+        let opinion = assess::opinion(inner.assessor.as_deref(), &ask).await;
+        if let Some(Err(error)) = &opinion {
+            inner.warn(format!("no second opinion: {error}; {}", error.help()));
+        }
+        let assessment = opinion.as_ref().map(record::assessed);
+        ask.assessment = opinion.and_then(Result::ok);
         let ask = Arc::new(ask);
-        let event = record::asked(&ask, self.key, inner.approver.name());
+        let event = record::asked(&ask, self.key, inner.approver.name(), assessment);
         if let Err(error) = inner.audit.record(&event) {
             let refusal = Refusal::Unrecorded(error);
             inner.finish(&self.key, self.ask, None, Settled::Refused(refusal));

@@ -1,6 +1,9 @@
 //! Events of every kind, about everything.
 
-use escalation::audit::{About, DecidedAs, Event, PlacementWord, RecordedFinding, RecordedVerdict};
+use escalation::assess::{RiskCategory, RiskLevel};
+use escalation::audit::{
+    About, DecidedAs, Event, PlacementWord, RecordedAssessment, RecordedFinding, RecordedVerdict,
+};
 use escalation::subject::FileAction;
 use escalation::{AskId, Call, Key, TurnId};
 use execpolicy::Decision;
@@ -81,6 +84,13 @@ pub(crate) fn all() -> Vec<Event> {
             key,
             about: exec(&["git", "push"]),
             reason: None,
+            assessment: Some(RecordedAssessment {
+                status: "success".to_owned(),
+                level: Some(RiskLevel::High),
+                categories: vec![RiskCategory::DataExfiltration],
+                description: Some("It publishes.".to_owned()),
+                error: Some("x".to_owned()),
+            }),
             approver: "terminal".to_owned(),
         },
         Event::Settled {

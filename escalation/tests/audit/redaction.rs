@@ -9,8 +9,10 @@ use crate::log::{Log, entries};
 const SECRET: &str = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
 
 /// What is not text: words of ours, digests, places, and the names that the embedder gave.
-const KEPT: [&str; 16] = [
+const KEPT: [&str; 18] = [
     "event",
+    "level",
+    "categories",
     "actions",
     "type",
     "decision",

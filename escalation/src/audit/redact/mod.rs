@@ -14,7 +14,7 @@ mod words;
 
 use text::{argv, text};
 
-use super::event::{About, Event, RecordedFinding, RecordedVerdict};
+use super::event::{About, Event, RecordedAssessment, RecordedFinding, RecordedVerdict};
 
 /// The event as it may be written.
 pub(super) fn event(event: &Event) -> Event {
@@ -23,9 +23,10 @@ pub(super) fn event(event: &Event) -> Event {
         Event::SessionOpened { version, approval_policy, profile, approver, cwd: _ } => {
             all([version, approval_policy, profile, approver]);
         }
-        Event::Asked { ask: _, call: _, key: _, about: subject, reason, approver } => {
+        Event::Asked { ask: _, call: _, key: _, about: subject, reason, assessment: opinion, approver } => {
             about(subject);
             all(reason);
+            opinion.iter_mut().for_each(assessment);
             all([approver]);
         }
         Event::Settled { ask: _, outcome, by, waiting: _, error } => {
@@ -88,6 +89,13 @@ fn only_name(variable: &mut String) {
         variable.truncate(end);
     }
     all([variable]);
+}
+
+fn assessment(assessment: &mut RecordedAssessment) {
+    let RecordedAssessment { status, level: _, categories: _, description, error } = assessment;
+    all([status]);
+    all(description);
+    all(error);
 }
 
 fn verdict(verdict: &mut RecordedVerdict) {
