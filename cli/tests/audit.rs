@@ -118,6 +118,29 @@ fn records_are_lines_that_nobody_can_forge() {
     assert!(json.starts_with("{\"v\":1,\"seq\":3,"), "{json}");
 }
 
+/// C1 controls, an order of its own, no width, and the end of a line, which JSON lets stand for themselves.
+#[test]
+fn json_steers_no_terminal() {
+    const HIDDEN: [char; 5] = ['\u{9b}', '\u{202e}', '\u{200b}', '\u{2028}', '\u{7f}'];
+    const ESCAPED: &str = r"echo\u009b2J\u202e\u200b\u2028\u007fä";
+    let home = Home::new();
+    let word = format!("echo{}2J{}ä", HIDDEN[0], HIDDEN[1..].iter().collect::<String>());
+    home.decide(&[&word], DecidedAs::Allowed);
+    let file = home.log().join("audit.jsonl");
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert!(written.contains(ESCAPED) && !written.contains(HIDDEN), "{written:?}");
+    // As older releases wrote it, and something that is no record.
+    std::fs::write(&file, written.replace(ESCAPED, &word)).unwrap();
+    assert!(home.run(&["verify"]).starts_with("sound: 1 record"));
+    for command in ["show", "tail"] {
+        let shown = home.run(&[command, "--json"]);
+        assert!(shown.contains(ESCAPED) && !shown.contains(HIDDEN), "{shown:?}");
+    }
+    std::fs::write(&file, "no \u{1b}[2J\u{9b}record\n").unwrap();
+    let shown = home.run(&["show", "--json"]);
+    assert!(shown.starts_with(r"no \u001b[2J\u009brecord"), "{shown:?}");
+}
+
 /// Records of releases that did not tell what happens to files still fit the chain, and claim nothing.
 #[test]
 fn files_are_shown_with_what_happens_to_them_and_old_records_without() {

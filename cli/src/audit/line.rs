@@ -1,7 +1,9 @@
 //! A record as one line for people.
 
 use escalation::Call;
-use escalation::audit::{About, DecidedAs, Entry, Event, PlacementWord, Record, RecordedAssessment};
+use escalation::audit::{
+    About, DecidedAs, Entry, Event, PlacementWord, Record, RecordedAssessment, printable,
+};
 use escalation::subject::FileAction;
 use execpolicy::display::{visible, visible_up_to};
 use execpolicy::shell;
@@ -11,10 +13,11 @@ use time::OffsetDateTime;
 /// How much is shown of a line that is no record.
 const SHOWN: usize = 100;
 
-/// The line of an entry, with its newline: as it is in the log, or for people.
+/// The line of an entry, with its newline: as it is in the log, but safe to print, or for people.
 pub(super) fn of(entry: &Entry, json: bool) -> String {
     match &entry.record {
-        _ if json => format!("{}\n", entry.text),
+        // Older releases wrote what steers a terminal as it is.
+        _ if json => format!("{}\n", printable(&entry.text)),
         Some(record) => visible(&to_text(record)) + "\n",
         None => {
             let place = format!("{}:{}", policies::escape(&entry.file), entry.line);

@@ -15,7 +15,7 @@
 //!   with a deadline.
 //!
 //! # Map
-//! - What is written: `event`, `kind`, `record`, `chain`; what is left out of it: `redact`
+//! - What is written: `event`, `kind`, `record`, `chain`, `printable`; what is left out of it: `redact`
 //! - Writing: `place` (the folder, and whom it has to belong to), `log` (append, rotate), `end` (where the chain ends)
 //! - Reading: `snapshot` (a log that does not change), `verify`, `select` (show), `follow` (tail)
 //! - Handing on: `sink`
@@ -30,6 +30,7 @@ mod log;
 #[cfg(feature = "opentelemetry")]
 mod opentelemetry;
 mod place;
+mod printable;
 mod record;
 mod redact;
 mod select;
@@ -48,6 +49,7 @@ pub use log::{FILE_BYTES, OLD_FILES, Retention};
 #[cfg(feature = "opentelemetry")]
 pub use opentelemetry::OpenTelemetrySink;
 pub use place::{AUDIT_FILE, AUDIT_FOLDER};
+pub use printable::printable;
 pub use record::{Cut, Record, audit_schema};
 pub use select::{Entry, Filter, Records};
 pub use sink::{RecordSink, SINK_FLUSH, SINK_QUEUE};

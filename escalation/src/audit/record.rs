@@ -1,5 +1,6 @@
 //! One line of the log.
 
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use schemars::JsonSchema;
@@ -9,6 +10,7 @@ use serde_json::Value as Json;
 use super::chain::{LineHash, MAX_LINE_BYTES, Torn, Version};
 use super::error::AuditError;
 use super::event::Event;
+use super::printable::printable;
 use crate::ids::SessionId;
 
 /// One line of the audit log: an event, when and by whom it was put on record, and what links it to the record
@@ -106,22 +108,24 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// [`AuditError::Unwritable`].
     pub(super) fn new(session: &'a SessionId, event: &'a Event) -> Result<Self, AuditError> {
-        let unwritable = |source| AuditError::Unwritable { source };
         let room = MAX_LINE_BYTES.saturating_sub(ENVELOPE_BYTES);
         // The length is known only once it is written; writing it twice is cheaper than a guess that may be wrong.
-        let whole = serde_json::to_vec(event).map_err(unwritable)?;
+        let whole = to_json(event)?;
         if whole.len() <= room {
             return Ok(Self { session, event: Body::Whole(event), cut: None });
         }
-        let json = serde_json::to_value(event).map_err(unwritable)?;
+        let json = serde_json::to_value(event).map_err(|source| AuditError::Unwritable { source })?;
         // Of what is redacted, so that no secret can be guessed from them.
-        let digests =
-            Cut { sha256: Some(LineHash::of(&whole)), argv_sha256: argv_digest(&json), ..Cut::default() };
+        let digests = Cut {
+            sha256: Some(LineHash::of(whole.as_bytes())),
+            argv_sha256: argv_digest(&json),
+            ..Cut::default()
+        };
         let (mut shorter, mut cut) = (Json::Null, digests);
         for (text, items) in CUTS {
             (shorter, cut) = (json.clone(), digests);
             shorten(&mut shorter, text, items, &mut cut);
-            if serde_json::to_vec(&shorter).map_err(unwritable)?.len() <= room {
+            if to_json(&shorter)?.len() <= room {
                 break;
             }
         }
@@ -144,8 +148,17 @@ impl<'a> Draft<'a> {
             cut: self.cut,
             event: &self.event,
         };
-        serde_json::to_vec(&line).map_err(|source| AuditError::Unwritable { source })
+        to_json(&line).map(String::into_bytes)
     }
+}
+
+/// One line that can be printed as it is.
+fn to_json(what: &impl Serialize) -> Result<String, AuditError> {
+    let json = serde_json::to_string(what).map_err(|source| AuditError::Unwritable { source })?;
+    Ok(match printable(&json) {
+        Cow::Borrowed(_) => json,
+        Cow::Owned(printable) => printable,
+    })
 }
 
 fn now() -> u64 {
