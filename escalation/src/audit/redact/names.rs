@@ -1,13 +1,14 @@
 //! Which names promise a secret: of options, variables, settings, headers and fields.
 
 /// A part of a name that promises one, wherever it stands and whatever it is glued to in front: `dbpassword`.
-const SECRET: [&str; 12] = [
+const SECRET: [&str; 13] = [
     "password",
     "passwd",
     "passphrase",
     "secret",
     "token",
     "apikey",
+    "authkey",
     "accesskey",
     "secretkey",
     "privatekey",
@@ -16,7 +17,7 @@ const SECRET: [&str; 12] = [
     "authorization",
 ];
 /// A part that promises one as the last of a name.
-const SECRET_AT_END: [&str; 13] = [
+const SECRET_AT_END: [&str; 14] = [
     "pass",
     "pw",
     "pwd",
@@ -29,6 +30,7 @@ const SECRET_AT_END: [&str; 13] = [
     "sas",
     "sig",
     "signature",
+    "sshpass",
     "storepass",
 ];
 /// What makes a `key` a secret one.
@@ -196,6 +198,8 @@ mod tests {
             ("--otp", "--top"),
             ("pw", "pws"),
             ("-storepass", "-storetype"),
+            ("--authkey", "--authkind"),
+            ("SSHPASS", "SSHPATH"),
         ] {
             assert!(is_secret(secret), "{secret}");
             assert!(!is_secret(harmless), "{harmless}");

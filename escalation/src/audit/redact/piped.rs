@@ -52,6 +52,18 @@ pub(super) fn echoed(words: &[&str], actions: &mut [Action]) {
     }
 }
 
+/// The last line of the text behind `<<` if that is read as a secret.
+pub(super) fn here_document<'a>(words: &[&'a str]) -> Option<&'a str> {
+    if !reads_secret(words) {
+        return None;
+    }
+    let is_start = |word: &&str| word.starts_with("<<") && !word.starts_with("<<<");
+    let at = words.iter().position(is_start)?;
+    let glued = words.get(at)?.trim_start_matches(['<', '-']);
+    let word = if glued.is_empty() { words.get(at.saturating_add(1))? } else { glued };
+    Some(word.trim_matches(['"', '\'', '\\']))
+}
+
 /// Hides the word behind `<<<` if it is read as a secret.
 pub(super) fn here_string(words: &[&str], actions: &mut [Action]) {
     let Some(at) = words.iter().position(|word| word.starts_with("<<<")) else { return };

@@ -40,6 +40,11 @@ pub(super) const OPTIONS: &[(&[&str], &[&str], Gives)] = &[
         Gives::With("login"),
     ),
     (&["gh"], &["-b", "--body"], Gives::With("secret")),
+    // It reads standard input; whoever puts the token behind it is told so by the program.
+    (&["gh"], &["--with-token"], Gives::Next),
+    (&["ssh-keygen"], &["-N", "-P"], Gives::Value),
+    (&["sqlcmd", "bcp"], &["-P"], Gives::Value),
+    (&["lftp"], &["-u", "--user"], Gives::After(',')),
     (&["twine", "useradd", "usermod", "snowsql"], &["-p"], Gives::Value),
     (&["openssl"], &["-k", "-K"], Gives::Next),
     (&["kubectl", "oc"], &["--from-literal"], Gives::After('=')),
@@ -67,14 +72,44 @@ const CONTAINERS: [&str; 6] = ["docker", "docker-compose", "kubectl", "nerdctl",
 const ENTERS: [&str; 2] = ["exec", "run"];
 
 /// Programs whose words `NAME=VALUE` hold secrets whatever the name, if they have one of these words.
-const STORES: [(&str, &[&str]); 6] = [
+const STORES: [(&str, &[&str]); 7] = [
     ("doppler", &["secrets"]),
     ("fly", &["secrets"]),
     ("flyctl", &["secrets"]),
     ("gh", &["secret"]),
+    ("heroku", &["config:set"]),
     ("supabase", &["secrets"]),
     ("vault", &["put", "write", "patch"]),
 ];
+
+/// Programs whose words are secrets behind one of theirs, from the first, the second, … on, if they have another word.
+const PLACED: [(&str, &str, usize, &str); 6] = [
+    ("bw", "login", 2, "login"),
+    ("bw", "unlock", 1, "unlock"),
+    ("cargo", "login", 1, "login"),
+    ("pulumi", "set", 2, "--secret"),
+    ("wrangler", "put", 2, "secret"),
+    ("wrangler", "secret:put", 2, "secret:put"),
+];
+
+/// Whether there is something to know about a program.
+pub(super) fn is_known(program: &str) -> bool {
+    OPTIONS.iter().any(|(programs, ..)| programs.contains(&program))
+        || STORES.iter().any(|(name, _)| *name == program)
+        || PLACED.iter().any(|(name, ..)| *name == program)
+}
+
+/// Whether the word stands where its program has a secret.
+fn is_placed(program: &str, words: &[&str], at: usize) -> bool {
+    let positional = |word: &&&str| !word.starts_with(['-', '<', '>']) && !word.is_empty();
+    let rules = PLACED.iter().filter(|(name, _, _, with)| *name == program && words.contains(with));
+    let mut behind = rules.filter_map(|(_, verb, from, _)| {
+        let verb = words.iter().position(|word| word == verb)?;
+        Some((words.get(verb.saturating_add(1)..=at)?, *from))
+    });
+    words.get(at).as_ref().is_some_and(positional)
+        && behind.any(|(behind, from)| behind.iter().filter(positional).count() >= from)
+}
 
 /// Whether a command runs another one, with its words.
 pub(super) fn enters(program: &str, words: &[&str]) -> bool {
@@ -98,6 +133,7 @@ pub(super) fn by_place(program: &str, words: &[&str], at: usize) -> Action {
     }
     let positional = !word.starts_with('-') && !word.is_empty();
     let hidden = match program {
+        _ if is_placed(program, words, at) => true,
         "vault" => before == "login" && positional && !word.contains('='),
         "smbclient" => before.starts_with("//") && positional,
         "wpa_passphrase" => {

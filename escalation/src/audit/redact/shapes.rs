@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::values::ends_value;
+
 /// A kind of token.
 struct Shape {
     beginning: &'static str,
@@ -95,7 +97,7 @@ const SHAPES: [Shape; 43] = [
 /// The length of the shortest token that is found.
 const SHORTEST: usize = 15;
 
-/// Finds tokens. They begin where a word does.
+/// Finds tokens. They begin where a word does. What a colon glues to one is the other half of a pair.
 pub(super) fn tokens(text: &str, found: &mut Vec<Range<usize>>) {
     let bytes = text.as_bytes();
     let mut before = b' ';
@@ -106,6 +108,8 @@ pub(super) fn tokens(text: &str, found: &mut Vec<Range<usize>>) {
             && byte.is_ascii_alphanumeric()
             && let Some(end) = token_at(bytes, at)
         {
+            let glued = text.get(end..).filter(|rest| rest.starts_with(':')).unwrap_or_default();
+            let end = end.saturating_add(glued.find(ends_value).unwrap_or(glued.len()));
             found.push(at..end);
             next = end;
         }

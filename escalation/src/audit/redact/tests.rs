@@ -113,6 +113,40 @@ const ARGV: &[(&[&str], &[&str])] = &[
     (&["ssh", "h", "mkdir", "-pX"], &["ssh", "h", "mkdir", "-pX"]),
     (&["docker", "exec", "c", "mysql", "-pX"], &["docker", "exec", "c", "mysql", "-p[redacted]"]),
     (&["ssh", "h", "mysql -pX -e x"], &["ssh", "h", "mysql -p[redacted] -e x"]),
+    (&["tailscale", "up", "--authkey", "X"], &["tailscale", "up", "--authkey", "[redacted]"]),
+    (&["tailscale", "up", "--authkey=X"], &["tailscale", "up", "--authkey=[redacted]"]),
+    (&["tailscale", "up", "--hostname=x"], &["tailscale", "up", "--hostname=x"]),
+    (&["sh", "-c", "SSHPASS=X sshpass -e ssh h"], &["sh", "-c", "SSHPASS=[redacted] sshpass -e ssh h"]),
+    (&["ssh-keygen", "-N", "X", "-f", "x"], &["ssh-keygen", "-N", "[redacted]", "-f", "x"]),
+    (&["ssh-keygen", "-p", "-P", "X"], &["ssh-keygen", "-p", "-P", "[redacted]"]),
+    (&["grep", "-P", "x"], &["grep", "-P", "x"]),
+    (&["sqlcmd", "-S", "h", "-P", "X"], &["sqlcmd", "-S", "h", "-P", "[redacted]"]),
+    (&["lftp", "-u", "me,X", "h"], &["lftp", "-u", "me,[redacted]", "h"]),
+    (&["lftp", "-e", "a,b", "h"], &["lftp", "-e", "a,b", "h"]),
+    (&["sh", "-c", "setenv FOO_TOKEN X"], &["sh", "-c", "setenv FOO_TOKEN [redacted]"]),
+    (&["sh", "-c", "setenv FOO_TERM X"], &["sh", "-c", "setenv FOO_TERM X"]),
+    (&["gh", "auth", "login", "--with-token", "X"], &["gh", "auth", "login", "--with-token", "[redacted]"]),
+    (&["cargo", "login", "--registry", "X"], &["cargo", "login", "--registry", "[redacted]"]),
+    (&["sudo", "cargo", "login", "X"], &["sudo", "cargo", "login", "[redacted]"]),
+    (&["cargo", "run", "x"], &["cargo", "run", "x"]),
+    (&["bw", "login", "me", "X"], &["bw", "login", "me", "[redacted]"]),
+    (&["bw", "unlock", "X", "--raw"], &["bw", "unlock", "[redacted]", "--raw"]),
+    (&["bw", "list", "x"], &["bw", "list", "x"]),
+    (
+        // The name goes with it: behind most options of this name is the secret.
+        &["pulumi", "config", "set", "--secret", "k", "X"],
+        &["pulumi", "config", "set", "--secret", "[redacted]", "[redacted]"],
+    ),
+    (&["pulumi", "config", "set", "k", "x"], &["pulumi", "config", "set", "k", "x"]),
+    (&["wrangler", "secret", "put", "K", "X"], &["wrangler", "secret", "put", "K", "[redacted]"]),
+    (&["wrangler", "kv", "put", "k", "x"], &["wrangler", "kv", "put", "k", "x"]),
+    (
+        &["heroku", "config:set", "FOO_KEY=X", "A=X"],
+        &["heroku", "config:set", "FOO_KEY=[redacted]", "A=[redacted]"],
+    ),
+    (&["heroku", "ps:scale", "web=x"], &["heroku", "ps:scale", "web=x"]),
+    (&["s3fs", "AKIAIOSFODNN7EXAMPLE:X/y"], &["s3fs", "[redacted]"]),
+    (&["s3fs", "bucket:x/y"], &["s3fs", "bucket:x/y"]),
     // Names and values in other languages.
     (&["curl", "-d", "{\"pw\":\"X\"}"], &["curl", "-d", "{\"pw\":\"[redacted]\"}"]),
     (
@@ -143,6 +177,15 @@ const ARGV: &[(&[&str], &[&str])] = &[
         &["mysql", "-e", "CREATE USER 'me'@'%' IDENTIFIED BY 'X'"],
         &["mysql", "-e", "CREATE USER 'me'@'%' IDENTIFIED BY '[redacted]'"],
     ),
+    (
+        &["mysql", "-e", "SET PASSWORD FOR 'me'@'h' = 'X'"],
+        &["mysql", "-e", "SET PASSWORD FOR 'me'@'h' = '[redacted]'"],
+    ),
+    (
+        &["mysql", "-e", "SET PASSWORD FOR me=PASSWORD('X')"],
+        &["mysql", "-e", "SET PASSWORD FOR me=PASSWORD('[redacted]')"],
+    ),
+    (&["mysql", "-e", "UPDATE t SET a = 'x'"], &["mysql", "-e", "UPDATE t SET a = 'x'"]),
     (&["grep", "-r", "password 'x'"], &["grep", "-r", "password 'x'"]),
     // What scripts hand on.
     (&["sh", "-c", "TOKEN=$(echo X)"], &["sh", "-c", "TOKEN=$(echo [redacted])"]),
@@ -168,6 +211,16 @@ const ARGV: &[(&[&str], &[&str])] = &[
         &["sh", "-c", "cat > .netrc <<EOF\nmachine h login me password [redacted]\nEOF"],
     ),
     (&["sh", "-c", "echo 'login and password please'"], &["sh", "-c", "echo 'login and password please'"]),
+    (
+        &["sh", "-c", "docker login --password-stdin h <<EOF\nX|y z\nEOF\necho x"],
+        &["sh", "-c", "docker login --password-stdin h <<EOF\n[redacted]|[redacted] [redacted]\nEOF\necho x"],
+    ),
+    (
+        &["sh", "-c", "chpasswd << 'END'\nroot:X\nEND\n"],
+        &["sh", "-c", "chpasswd << 'END'\n[redacted]\nEND\n"],
+    ),
+    (&["sh", "-c", "docker load h <<EOF\nx y\nEOF"], &["sh", "-c", "docker load h <<EOF\nx y\nEOF"]),
+    (&["sh", "-c", "gh auth login --with-token < x"], &["sh", "-c", "gh auth login --with-token < x"]),
     (&["sh", "-c", "STRIPE_KEY=X make"], &["sh", "-c", "STRIPE_KEY=[redacted] make"]),
     (&["sh", "-c", "SORT_KEY=x make"], &["sh", "-c", "SORT_KEY=x make"]),
 ];

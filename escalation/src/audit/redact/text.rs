@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::piped::{echoed, here_string, reads_secret};
+use super::piped::{echoed, here_document, here_string, reads_secret};
 use super::shapes::{find_from, private_keys, tokens, user_information};
 use super::values::{closing, ends_value, named_values, statements};
 use super::words::{Action, classify};
@@ -13,7 +13,7 @@ const REDACTED: &str = "[redacted]";
 const MAX_DEPTH: usize = 4;
 
 /// Each word of a command.
-pub(super) fn argv(words: &[String]) -> Vec<String> {
+pub(crate) fn argv(words: &[String]) -> Vec<String> {
     let borrowed: Vec<&str> = words.iter().map(String::as_str).collect();
     apply(&borrowed, classify(&borrowed))
 }
@@ -110,9 +110,15 @@ fn commands(text: &str, depth: usize) -> String {
     let script: Vec<Command> = split(text);
     let literals =
         |command: &Command| -> Vec<&str> { command.words.iter().map(|word| unquoted(text, word)).collect() };
+    let mut document = None;
     for (number, command) in script.iter().enumerate() {
         let words = literals(command);
         let mut actions = classify(&words);
+        if document.is_some_and(|end| words != [end]) {
+            actions.fill(Action::Hide);
+        } else {
+            document = here_document(&words);
+        }
         here_string(&words, &mut actions);
         let next = script.get(number.saturating_add(1)).filter(|next| next.piped);
         if next.is_some_and(|next| reads_secret(&literals(next))) {

@@ -161,19 +161,21 @@ pub(super) fn closing(text: &str, quote: char) -> Option<usize> {
     })
 }
 
-/// `ALTER USER me PASSWORD 'X'`, `CREATE USER me IDENTIFIED BY 'X'`, in a text that `lower` is in lower case.
+/// `ALTER USER me PASSWORD 'X'`, `CREATE USER me IDENTIFIED BY 'X'`, `SET PASSWORD FOR me = 'X'`, in a text that `lower` is in lower case.
 pub(super) fn statements(text: &str, lower: &str, found: &mut Vec<Range<usize>>) {
     let identified = lower.contains("identified");
     let statement = || ["alter ", "create ", "set password"].iter().any(|word| lower.contains(word));
     if !(identified || (lower.contains("password") && statement())) {
         return;
     }
+    let sets = lower.contains("set password");
     let mut done = 0;
     for (at, quote) in text.match_indices(['\'', '"']) {
         let before = lower.get(..at).unwrap_or_default().trim_end_matches('\\');
         let word = before.trim_end_matches([' ', '\t']);
         let named = word.ends_with("password") || (identified && word.ends_with(" by"));
-        if at < done || word.len() == before.len() || !named {
+        let assigned = sets && (word.ends_with('=') || word.ends_with("password("));
+        if at < done || !(assigned || (named && word.len() < before.len())) {
             continue;
         }
         let start = at.saturating_add(1);

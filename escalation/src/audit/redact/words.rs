@@ -1,7 +1,7 @@
 //! The words of a command: which of them, or which part of one, is a secret because of its neighbours.
 
 use super::names::is_secret;
-use super::programs::{Gives, OPTIONS, SHELLS, WRAPPERS, by_place, enters, in_cluster};
+use super::programs::{Gives, OPTIONS, SHELLS, WRAPPERS, by_place, enters, in_cluster, is_known};
 
 /// What becomes of a word.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -18,12 +18,13 @@ pub(super) enum Action {
 pub(super) fn classify(words: &[&str]) -> Vec<Action> {
     let program = program(words);
     let mut hides = Hide::Nothing;
-    let mut configures = program == "nmcli";
+    let mut configures = matches!(program, "nmcli" | "setenv");
     let mut actions = Vec::with_capacity(words.len());
     for (at, word) in words.iter().enumerate() {
         let action = match hides {
             Hide::Nothing => Action::Text,
-            Hide::Word if word.starts_with("--") => Action::Text,
+            // Another option, or where standard input comes from.
+            Hide::Word if word.starts_with("--") || matches!(*word, "<" | "<<" | "<<<") => Action::Text,
             Hide::Word => Action::Hide,
             Hide::After(mark) => match word.find(mark) {
                 Some(at) => Action::HideFrom(at.saturating_add(mark.len_utf8())),
@@ -158,7 +159,7 @@ pub(super) fn program<'a>(words: &[&'a str]) -> &'a str {
         Some(wrapper) if enters(wrapper, words) => rest
             .find(|word| {
                 let shell = WRAPPERS.contains(&wrapper) && SHELLS.contains(word);
-                shell || OPTIONS.iter().any(|(programs, ..)| programs.contains(word))
+                shell || is_known(word)
             })
             .unwrap_or(wrapper),
         Some(program) => program,
