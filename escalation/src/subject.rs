@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{HostAction, HostAmendment};
+use crate::audit::redacted_argv;
 use crate::exec::Inputs;
 
 /// What an approver is asked about.
@@ -273,10 +274,20 @@ impl Subject {
         }
     }
 
-    /// One line for lists and messages, safe to print.
+    /// One line for messages, safe to print.
     pub fn label(&self) -> String {
-        let command =
-            |argv: &[String]| execpolicy::display::visible_up_to(&execpolicy::shell::join(argv), LABEL);
+        self.label_of(<[String]>::to_vec)
+    }
+
+    /// [`Subject::label`] without the secrets that the audit log hides, for what is kept.
+    pub(crate) fn label_to_keep(&self) -> String {
+        self.label_of(redacted_argv)
+    }
+
+    fn label_of(&self, shown: fn(&[String]) -> Vec<String>) -> String {
+        let command = |argv: &[String]| {
+            execpolicy::display::visible_up_to(&execpolicy::shell::join(&shown(argv)), LABEL)
+        };
         match self {
             Self::Exec(exec) => command(&exec.argv),
             Self::Retry(retry) => format!("{} (second attempt)", command(&retry.exec.argv)),

@@ -55,6 +55,8 @@ pub use select::{Entry, Filter, Records};
 pub use sink::{RecordSink, SINK_FLUSH, SINK_QUEUE};
 pub use verify::{Break, Report, TornLine, verify};
 
+pub(crate) use redact::argv as redacted_argv;
+
 use crate::ids::SessionId;
 use log::Log;
 use record::Draft;

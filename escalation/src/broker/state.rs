@@ -81,7 +81,7 @@ impl State {
 pub(super) fn session_grants(subject: &Subject) -> Vec<(What, String)> {
     match subject {
         Subject::Exec(_) | Subject::Retry(_) | Subject::Network(_) => {
-            vec![(What::Key(subject.kind(), Key::of(subject)), subject.label())]
+            vec![(What::Key(subject.kind(), Key::of(subject)), subject.label_to_keep())]
         }
         Subject::FileChange(change) => {
             let file = |path: &AbsolutePath| {

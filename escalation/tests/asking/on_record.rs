@@ -4,15 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use escalation::approver::{Reply, Scripted};
+use escalation::approver::{Audience, Channel, ClientEvent, Delivery, Reply, Scripted};
 use escalation::audit::{About, DecidedAs, Event, Filter, Records, verify};
 use escalation::files::{Action, FileChange};
 use escalation::subject::FileAction;
 use escalation::{
-    Answer, Ask, Call, FileChangeRequest, HostAction, HostAmendment, NotRun, PermissionsAnswer,
+    Answer, Ask, Call, ExecRequest, FileChangeRequest, HostAction, HostAmendment, NotRun, PermissionsAnswer,
     PermissionsRequest, Terms,
 };
 use policies::{AdditionalPermissions, GrantScope, NetworkAccess};
+use serde_json::json;
 
 use crate::ground::{Ground, Nothing, Wish, host, turn};
 
@@ -107,6 +108,66 @@ async fn what_happens_to_each_file_is_on_record() {
     let (paths, actions) = about.unwrap();
     assert_eq!(paths, ["gone", "new", "run"].map(|name| ground.path(&format!("project/{name}"))));
     assert_eq!(actions, [FileAction::Delete, FileAction::Write, FileAction::WriteExecutable]);
+}
+
+/// Whatever is granted to another call while a question is open, the command has what its question showed.
+#[tokio::test]
+async fn a_grant_beside_an_open_question_widens_no_run() {
+    let channel = Arc::new(Channel::new(Audience::Person));
+    let ground = Arc::new(Ground::new(&Wish::policy("\"untrusted\""), channel.clone()));
+    let mut client = channel.connect();
+    let (beside, other) = (Arc::clone(&ground), Arc::clone(&ground));
+    let run = async move { beside.session.exec(&beside.script("touch x"), &mut Nothing).await };
+    let run = tokio::spawn(run);
+    let Some(ClientEvent::Asked(command)) = client.next().await else { panic!("no question") };
+    let wanted =
+        AdditionalPermissions { network: NetworkAccess::Enabled, ..AdditionalPermissions::default() };
+    let request = permissions_request(&ground, wanted.clone());
+    let grant = tokio::spawn(async move { other.session.request_permissions(&request).await });
+    let Some(ClientEvent::Asked(permissions)) = client.next().await else { panic!("no question") };
+    let answer = json!({ "permissions": { "network": { "enabled": true } }, "scope": "session" });
+    assert_eq!(client.try_answer(permissions.id, &answer), Delivery::Taken);
+    assert_eq!(grant.await.unwrap().permissions, wanted);
+    assert_eq!(client.try_answer(command.id, &json!({ "decision": "accept" })), Delivery::Taken);
+    assert!(run.await.unwrap().result.is_ok());
+    let limits: Vec<(String, Option<AdditionalPermissions>)> = records(&ground)
+        .into_iter()
+        .filter_map(|event| {
+            if let Event::Asked { about: About::Exec { profile_digest, additional, .. }, .. }
+            | Event::Decided { about: About::Exec { profile_digest, additional, .. }, .. } = event
+            {
+                Some((profile_digest, additional))
+            } else {
+                None
+            }
+        })
+        .collect();
+    let [shown, ran] = limits.as_slice() else { panic!("{limits:?}") };
+    assert_eq!((shown, &shown.1), (ran, &None));
+}
+
+/// What is remembered is read by `codex approvals list`, and stays on the disk.
+#[tokio::test]
+async fn no_secret_is_remembered_in_clear() {
+    let wish = Wish { id: Some("kept"), ..Wish::policy("\"untrusted\"") };
+    let approver = Scripted::with(|_| Reply::Answer(Answer::for_session()));
+    let ground = Ground::new(&wish, Arc::new(approver));
+    let words = ["echo", "--header", "Authorization: Bearer hunter2hunter2", "--token", "hunter2", "plain"];
+    let request = ExecRequest::new(Call::new(&turn("1"), "item"), words, ground.project());
+    assert!(ground.session.exec(&request, &mut Nothing).await.result.is_ok());
+    let kept = fs::read_to_string(ground.home().join("approvals/kept.json")).unwrap();
+    assert!(kept.contains("[redacted]") && kept.contains("plain"), "{kept}");
+    assert!(!kept.contains("hunter2"), "{kept}");
+    let log = fs::read_to_string(ground.home().join("audit/audit.jsonl")).unwrap();
+    assert!(log.contains("\"event\":\"remembered\"") && !log.contains("hunter2"), "{log}");
+    // It still is the approval of that command, and of no other secret.
+    let approver = Arc::new(Scripted::with(|_| Reply::Answer(Answer::Decline)));
+    let session = ground.reopen(&wish, approver.clone());
+    assert!(session.exec(&request, &mut Nothing).await.result.is_ok());
+    let other = words.map(|word| word.replace("hunter2", "hunter3"));
+    let other = ExecRequest::new(Call::new(&turn("1"), "item"), other, ground.project());
+    assert!(session.exec(&other, &mut Nothing).await.result.is_err());
+    assert_eq!(approver.asked().len(), 1);
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ mod text;
 mod values;
 mod words;
 
-use text::{argv, text};
+pub(crate) use text::argv;
+use text::text;
 
 use super::event::{About, Event, RecordedAssessment, RecordedFinding, RecordedVerdict};
 
