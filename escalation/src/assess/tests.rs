@@ -211,7 +211,7 @@ async fn its_surroundings_are_small() {
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_there_is_no_given() {
+async fn whatever_goes_wrong_there_is_no_opinion() {
     let long = format!("echo '{{\"description\":\"{}\",\"risk_level\":\"low\"}}'", "x".repeat(501));
     let rows: &[(&str, &str)] = &[
         ("cat > /dev/null", "no_output"),

@@ -299,3 +299,40 @@ pub(crate) fn granted(settled: &Settled) -> Result<Grant, NotRun> {
         Settled::Refused(refusal) => Err(NotRun::refused(refusal)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::sync::Arc;
+
+    use policies::{AdditionalPermissions, NetworkAccess};
+
+    use super::*;
+    use crate::approver::DenyAll;
+    use crate::fixtures::path;
+    use crate::ids::Call;
+    use crate::setup::Setup;
+
+    /// Within a session, what a question was about is prepared again from the same profile and the same permissions.
+    /// If that ever changes, a yes is to what was shown.
+    #[test]
+    fn a_yes_is_for_the_limits_that_were_shown() {
+        let home = tempfile::tempdir().unwrap();
+        let variables = [("PATH", "/usr/bin:/bin"), ("HOME", home.path().to_str().unwrap())];
+        let variables = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let cwd = path(home.path().canonicalize().unwrap());
+        let approver = Arc::new(DenyAll::because("nobody is there".to_owned()));
+        let session = Setup::new(cwd.clone(), variables, approver).open().unwrap();
+        let request = ExecRequest::new(Call::new(&TurnId("1".to_owned()), "item"), ["true"], cwd);
+        let prepare = |additional: &AdditionalPermissions| {
+            session.prepare(&request, Placement::Inside, additional.clone()).unwrap()
+        };
+        let plain = AdditionalPermissions::default();
+        let network = AdditionalPermissions { network: NetworkAccess::Enabled, ..plain.clone() };
+        for (approved, now) in [(&plain, &network), (&network, &plain)] {
+            let changed = prepare(now).same_as(&prepare(approved)).unwrap_err();
+            assert!(matches!(&changed, NotRun::Changed { what } if what == "the profile"), "{changed}");
+            assert!(prepare(now).same_as(&prepare(now)).is_ok());
+        }
+    }
+}

@@ -13,5 +13,6 @@ mod ground;
 mod holding;
 mod hosts;
 mod keys;
+mod names;
 mod on_record;
 mod turns;

@@ -9,6 +9,7 @@
 )]
 
 mod events;
+mod full;
 mod log;
 mod place;
 mod reading;

@@ -1,10 +1,14 @@
 //! A file that is replaced looks as it did, and gains no privilege.
 
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use rustix::fs::XattrFlags;
+use rustix::thread::CapabilitySet;
 
 use super::*;
+use crate::files::attributes::{Lost, keep};
+use crate::files::version::Version;
 
 fn mode(bench: &Bench, name: &str) -> u32 {
     bench.path(name).metadata().unwrap().mode() & 0o7777
@@ -131,6 +135,66 @@ fn the_owner_is_kept_by_those_who_may() {
     bench.apply(vec![write("file", "x")]).unwrap();
     let now = bench.path("ws/file").metadata().unwrap();
     assert_eq!((now.uid(), now.gid()), (12_345, 23_456));
+}
+
+/// Takes the right to give files away from this thread, also if it is root's.
+fn as_one_who_gives_nothing_away<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+    let without_right = move || {
+        let mut sets = rustix::thread::capabilities(None).unwrap();
+        sets.effective.remove(CapabilitySet::CHOWN);
+        rustix::thread::set_capabilities(None, sets).unwrap();
+        act()
+    };
+    std::thread::spawn(without_right).join().unwrap()
+}
+
+/// What a file of this mode becomes when it is replaced, and what got lost.
+fn replaced(bench: &Bench, group: Option<u32>, before: u32) -> (u32, Vec<Lost>) {
+    let path = bench.path("ws/file");
+    chmod(bench, "ws/file", before);
+    as_one_who_gives_nothing_away(move || {
+        let model = std::fs::File::open(&path).unwrap();
+        let mut found = rustix::fs::fstat(&model).unwrap();
+        found.st_gid = group.unwrap_or(found.st_gid);
+        let new = tempfile::NamedTempFile::new_in(path.parent().unwrap()).unwrap();
+        let lost = keep(new.as_file().as_fd(), Some(model.as_fd()), &Version::of(found), None).unwrap();
+        (new.as_file().metadata().unwrap().mode() & 0o7777, lost)
+    })
+}
+
+/// A group that no user is in.
+const NOBODYS: u32 = 3_999_999_999;
+
+/// What its group could do, ours may not: it is another one.
+#[test]
+fn a_group_that_cannot_be_kept_has_no_rights_that_not_everybody_has() {
+    for bench in Bench::everywhere() {
+        for (before, after) in
+            [(0o660, 0o600), (0o664, 0o644), (0o674, 0o644), (0o675, 0o655), (0o640, 0o600), (0o604, 0o604)]
+        {
+            let (mode, lost) = replaced(&bench, Some(NOBODYS), before);
+            assert_eq!(mode, after, "{before:o}");
+            assert_eq!(lost, [Lost::Owner], "{before:o}");
+            // The same file in a group that is ours.
+            assert_eq!(replaced(&bench, None, before), (before, Vec::new()), "{before:o}");
+        }
+    }
+}
+
+/// The list has a row for that group, too.
+#[test]
+fn a_list_goes_with_its_group() {
+    const ACL: &str = "system.posix_acl_access";
+    for bench in Bench::everywhere() {
+        let file = bench.path("ws/file");
+        if rustix::fs::setxattr(&file, ACL, &list_of_others(), XattrFlags::empty()).is_err() {
+            say(&format!("skipped: {} has no such lists", bench.base.display()));
+            continue;
+        }
+        let (mode, lost) = replaced(&bench, Some(NOBODYS), 0o640);
+        assert_eq!((mode, lost), (0o600, vec![Lost::Owner, Lost::Attributes(vec![ACL.to_owned()])]));
+        assert_eq!(replaced(&bench, None, 0o640).1, []);
+    }
 }
 
 #[test]
