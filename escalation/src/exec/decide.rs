@@ -266,14 +266,14 @@ impl Prepared {
         if cwd(self) != cwd(approved) {
             return Err(NotRun::Changed { what: approved.plan.cwd_target().to_string() });
         }
+        if self.fingerprint != approved.fingerprint {
+            return Err(NotRun::Changed { what: "the profile".to_owned() });
+        }
         if self.inputs != approved.inputs {
             let changed = self.inputs.changed_since(&approved.inputs);
             let what =
                 changed.map_or_else(|| "a file that it names".to_owned(), |path| policies::escape(&path));
             return Err(NotRun::Changed { what });
-        }
-        if self.fingerprint != approved.fingerprint {
-            return Err(NotRun::Changed { what: "the profile".to_owned() });
         }
         Ok(())
     }
