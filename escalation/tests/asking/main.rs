@@ -15,4 +15,5 @@ mod hosts;
 mod keys;
 mod names;
 mod on_record;
+mod permits;
 mod turns;
