@@ -16,8 +16,6 @@ const RESET: &[&str] = &[
     "\u{1b}<",
     // DECSTR: what it resets besides the following, where it is known.
     "\u{1b}[!p",
-    // No attributes.
-    "\u{1b}[0m",
     // ASCII as G0, G0 in use, and UTF-8.
     "\u{1b}(B",
     "\u{f}",
@@ -30,6 +28,13 @@ const RESET: &[&str] = &[
     "\u{1b}[?1049l",
     "\u{1b}[?1047l",
     "\u{1b}[?47l",
+    // Keys as bytes. Each screen has modes of its own for them: those of kitty are taken off their stack and off, and
+    // so is xterm's modifyOtherKeys. Where `>` is not known, it is an attribute.
+    "\u{1b}[<99u",
+    "\u{1b}[=0u",
+    "\u{1b}[>4;0m",
+    // No attributes.
+    "\u{1b}[0m",
     // Rows from the top, without margins, replacing what is there, wrapping at the edge.
     "\u{1b}[?6l",
     "\u{1b}[?69l",
@@ -66,6 +71,15 @@ mod tests {
             let shown = screen(rows);
             assert_eq!(shown.matches('\n').count(), scrolled);
             assert!(shown.starts_with("\u{18}\u{1b}\\") && shown.ends_with("\u{1b}[H\u{1b}[J"));
+        }
+    }
+
+    #[test]
+    fn keys_are_bytes_on_the_main_screen() {
+        let shown = screen(24);
+        let at = |sequence: &str| shown.find(sequence).unwrap();
+        for mode in ["\u{1b}[<99u", "\u{1b}[=0u", "\u{1b}[>4;0m"] {
+            assert!(at("\u{1b}[?1049l") < at(mode) && at(mode) < at("\u{1b}[0m"), "{mode:?}");
         }
     }
 }

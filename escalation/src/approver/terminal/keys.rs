@@ -2,7 +2,8 @@
 //!
 //! What arrives at once is judged at once: one byte by itself may be a key, and several are none. So neither a
 //! paste, nor the bytes that a terminal sends for arrows, the mouse or its focus, can answer; in particular a letter
-//! within an escape sequence is never one.
+//! within an escape sequence is never a yes. Where a terminal sends keys themselves as sequences, those that say no are
+//! read: nobody is left without a way out.
 
 use super::offer::Offer;
 
@@ -36,6 +37,14 @@ const END_OF_INPUT: u8 = 0x04;
 const BELL: u8 = 0x07;
 const SUSPEND: u8 = 0x1a;
 const ESCAPE: u8 = 0x1b;
+
+/// What a terminal adds for Ctrl to the modifiers of a key, and what it adds for locks, which change no key here.
+const CTRL: u32 = 4;
+const LOCKS: u32 = 64 + 128;
+/// The event of a key that goes up.
+const RELEASED: u32 = 3;
+/// The longest such sequence that is read.
+const MAX_KEY_SEQUENCE: usize = 32;
 
 /// Reads keys from what arrives.
 #[derive(Debug, Default)]
@@ -77,12 +86,13 @@ impl Decoder {
         let mut bytes = std::mem::take(&mut self.begun);
         bytes.extend_from_slice(burst);
         let mut key = Key::Sequence;
+        let mut no = None;
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
             let (token, length) = token(rest);
             match token {
                 Token::Byte(_) => key = Key::Other,
-                Token::Sequence => {}
+                Token::Sequence => no = no.or_else(|| rest.get(..length).and_then(refusal)),
                 Token::PasteBegins => self.pasting = true,
                 Token::PasteEnds => self.pasting = false,
                 // What is too long for a sequence is none that we know of.
@@ -100,7 +110,16 @@ impl Decoder {
             }
             rest = rest.get(length.max(1)..).unwrap_or_default();
         }
-        key
+        match key {
+            Key::Sequence => no.unwrap_or(Key::Sequence),
+            Key::Letter(_)
+            | Key::Enter
+            | Key::Interrupt
+            | Key::EndOfInput
+            | Key::Suspend
+            | Key::Escape
+            | Key::Other => key,
+        }
     }
 
     /// Nothing has arrived for a while: what was begun is given up, and what arrives next counts as its rest.
@@ -122,6 +141,35 @@ fn single(byte: u8) -> Key {
         b'\r' | b'\n' => Key::Enter,
         b' '..=b'~' => Key::Letter(char::from(byte)),
         _ => Key::Other,
+    }
+}
+
+/// The key in a sequence, when it is one that says no. Kitty's keyboard protocol, `CSI code:… ; modifiers:event u`, and
+/// xterm's modifyOtherKeys, `CSI 27 ; modifiers ; code ~`.
+fn refusal(sequence: &[u8]) -> Option<Key> {
+    let parameters = sequence.strip_prefix(b"\x1b[").or_else(|| sequence.strip_prefix(b"\x9b"))?;
+    let (last, parameters) = parameters.split_last()?;
+    if parameters.len() > MAX_KEY_SEQUENCE {
+        return None;
+    }
+    let mut fields = std::str::from_utf8(parameters).ok()?.split(';');
+    let first = fields.next()?;
+    let second = fields.next().unwrap_or("1");
+    let code = match last {
+        b'u' => first.split(':').next()?,
+        b'~' if first == "27" => fields.next()?,
+        _ => return None,
+    };
+    let mut modifiers = second.split(':').map(|number| number.parse::<u32>().ok());
+    let held = modifiers.next()??.checked_sub(1)? & !LOCKS;
+    if modifiers.next() == Some(Some(RELEASED)) {
+        return None;
+    }
+    match (char::from_u32(code.parse().ok()?)?, held) {
+        ('\u{1b}', 0) => Some(Key::Escape),
+        (letter @ ('c' | 'n'), 0) => Some(Key::Letter(letter)),
+        ('c', CTRL) => Some(Key::Interrupt),
+        _ => None,
     }
 }
 
@@ -323,6 +371,41 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_no_is_read_where_keys_are_sequences() {
+        let rows: &[(&[u8], Key)] = &[
+            (b"\x1b[27u", Key::Escape),
+            (b"\x1b[27;1u", Key::Escape),
+            (b"\x1b[27;129u", Key::Escape),
+            (b"\x1b[99;5u", Key::Interrupt),
+            (b"\x9b99;5u", Key::Interrupt),
+            (b"\x1b[27;5;99~", Key::Interrupt),
+            (b"\x1b[99;5:1u\x1b[99;5:3u", Key::Interrupt),
+            (b"\x1b[99u", Key::Letter('c')),
+            (b"\x1b[99::99;1:2;99u", Key::Letter('c')),
+            (b"\x1b[110u", Key::Letter('n')),
+            (b"\x1b[27;1;110~", Key::Letter('n')),
+            // Whatever could be a yes is no key, and neither is a key that goes up, or one held with another.
+            (b"\x1b[121u", Key::Sequence),
+            (b"\x1b[27;1;121~", Key::Sequence),
+            (b"\x1b[115;1u", Key::Sequence),
+            (b"\x1b[99;5:3u", Key::Sequence),
+            (b"\x1b[99;2u", Key::Sequence),
+            (b"\x1b[99;0u", Key::Sequence),
+            (b"\x1b[27;5;99u", Key::Sequence),
+            (b"\x1b[28;5;99~", Key::Sequence),
+            (b"\x1b[?1u", Key::Sequence),
+            (b"\x1b[99;99999999999u", Key::Sequence),
+            (b"\x1b[u", Key::Sequence),
+            (b"\x1b[99uy", Key::Other),
+            (b"\x1b[200~\x1b[99u\x1b[201~", Key::Other),
+        ];
+        for (burst, key) in rows {
+            assert_eq!(keys(&[burst]), [*key], "{:?}", String::from_utf8_lossy(burst));
+        }
+        assert_eq!(keys(&[b"\x1b[99", b";5u"]), [Key::Sequence, Key::Interrupt]);
     }
 
     #[test]
