@@ -207,7 +207,7 @@ fn rows_of(foreign: &Foreign<'_>, look: &Look, width: usize) -> Vec<Row> {
         return rows;
     }
     // The beginning says most, but the end must not be hidden behind it.
-    let first = limit.saturating_mul(2).div_ceil(3);
+    let first = limit.saturating_mul(2).div_ceil(3).min(limit.saturating_sub(1)).max(1);
     let hidden: usize = rows.iter().skip(first).take(surplus).map(Row::characters).sum();
     let last = rows.split_off(first.saturating_add(surplus));
     rows.truncate(first);
@@ -365,6 +365,9 @@ mod tests {
         assert_eq!(rows.len(), 7);
         assert_eq!(rows[4], "             … 94 rows (652 characters) are not shown");
         assert!(rows[6].ends_with("line 99"));
+        let rows = shown(80, &text, Newlines::Obeyed, 2);
+        assert!(rows.len() == 3 && rows[0].ends_with("line 0") && rows[2].ends_with("line 99"), "{rows:#?}");
+        assert_eq!(shown(80, &text, Newlines::Obeyed, 1).len(), 2);
         let huge = "x".repeat(MAX_TEXT * 4) + "the end";
         let rows = shown(80, &huge, Newlines::Obeyed, MAX_ROWS);
         assert!(rows.len() <= MAX_ROWS + 2);
