@@ -82,6 +82,11 @@ const ROWS: &[Row] = &[
     Row { names: &["CDPATH"], form: Form::Places, why: "`cd` leads there instead" },
 ];
 
+/// Whether it is one of those.
+pub(crate) fn is_loader(name: &str) -> bool {
+    ROWS.iter().any(|row| row.names.contains(&name))
+}
+
 impl ProgramFiles {
     /// A variable of this environment through which somebody else could decide what a program loads, and why.
     pub(super) fn replaceable_loader(

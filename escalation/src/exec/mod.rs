@@ -11,7 +11,7 @@ mod decide;
 mod inner;
 mod inputs;
 mod interpreters;
-mod loaders;
+pub(crate) mod loaders;
 mod orchestrate;
 mod permit;
 mod prepare;

@@ -254,8 +254,8 @@ pub(super) enum Choice {
     EndOfInput,
     /// Show how to answer.
     Help,
-    /// Show everything.
-    All,
+    /// Show what there is more.
+    More,
     /// Show the change, if there is one.
     Change,
     /// Say that it does nothing.
@@ -271,7 +271,7 @@ pub(super) fn choice(key: Key, offers: &[Offer]) -> Choice {
             Some(offer) => Choice::Answer(Box::new(offer.clone())),
             None => match letter {
                 '?' => Choice::Help,
-                'v' => Choice::All,
+                'v' => Choice::More,
                 'd' => Choice::Change,
                 _ => Choice::Refused("that key is no answer; `?` shows those that are"),
             },

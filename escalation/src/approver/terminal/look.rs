@@ -27,7 +27,7 @@ pub enum Keys {
     Lines,
 }
 
-/// The width where none is known, and the least and most that rows are laid out for.
+/// The width where none is known, the least for text of others, and the most that rows are laid out for.
 const WIDTH: u16 = 80;
 const MIN_WIDTH: u16 = 24;
 const MAX_WIDTH: u16 = 200;
@@ -61,9 +61,14 @@ impl Look {
         Self { width: known(width, WIDTH), height: known(height, HEIGHT), ..self }
     }
 
-    /// The columns to lay rows out for. On a narrower terminal rows run over; the question is still asked.
+    /// The columns to lay rows out for.
     pub(super) fn columns(&self) -> usize {
-        usize::from(self.width.clamp(MIN_WIDTH, MAX_WIDTH))
+        usize::from(self.width.min(MAX_WIDTH))
+    }
+
+    /// Whether text of others can stand behind its bar here: in fewer columns the terminal would wrap it.
+    pub(super) fn is_wide_enough(&self) -> bool {
+        self.width >= MIN_WIDTH
     }
 }
 

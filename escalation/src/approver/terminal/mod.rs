@@ -13,9 +13,13 @@ mod offer;
 mod page;
 mod prompt;
 mod render;
+mod sheet;
+mod short;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod variables;
+mod words;
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -1,11 +1,12 @@
 //! Which answers are offered, and by which key.
 
-use execpolicy::Amendment;
+use execpolicy::{Amendment, Placement};
 use policies::{AbsolutePath, AdditionalPermissions, GrantScope};
 
+use super::words;
 use crate::answer::{Answer, HostAction, HostAmendment, PermissionsAnswer};
 use crate::ask::Ask;
-use crate::subject::{FileChangeSubject, RetryWith, Subject, SubjectKind};
+use crate::subject::{FileChangeSubject, RetryWith, Subject};
 
 /// One answer, and the key that gives it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,6 +17,8 @@ pub(super) struct Offer {
     pub(super) answer: Answer,
     /// What it means, in words of ours.
     pub(super) words: &'static str,
+    /// Whether it opens more than what is asked about.
+    pub(super) is_wider: bool,
     /// The rule that it would write.
     pub(super) rule: Option<Amendment>,
     /// The folder that it would open.
@@ -27,9 +30,11 @@ const MAX_RULES: usize = 5;
 
 /// The answers to offer, in order: those that the ask lists, and those that it honours besides.
 pub(super) fn offers(ask: &Ask) -> Vec<Offer> {
-    let (once, session) = yes_words(ask.subject.kind());
+    let (once, session) = words::yes(&ask.subject);
     let mut offers = Vec::new();
-    let mut offer = |key, answer, words, rule| offers.push(Offer { key, answer, words, rule, folder: None });
+    let mut offer = |key, answer, words, rule| {
+        offers.push(Offer { key, answer, words, is_wider: false, rule, folder: None });
+    };
     match &ask.subject {
         Subject::Permissions(subject) => {
             offer('y', grant(&subject.permissions, GrantScope::Turn), once, None);
@@ -49,9 +54,11 @@ pub(super) fn offers(ask: &Ask) -> Vec<Offer> {
             }
         }
     }
+    let leaves = leaves_a_sandbox(&ask.subject);
+    let rule_words = words::rule(leaves);
     for (key, rule) in rule_keys(ask) {
         let answer = Answer::AcceptWithExecpolicyAmendment { prefix: rule.prefix.clone() };
-        offer(key, answer, "yes, and always for commands that begin with:", Some(rule.clone()));
+        offer(key, answer, rule_words, Some(rule.clone()));
     }
     if let Subject::Network(network) = &ask.subject {
         let rule = |action| {
@@ -66,14 +73,38 @@ pub(super) fn offers(ask: &Ask) -> Vec<Offer> {
         for offer in offers.iter_mut().filter(|offer| offer.key == 's') {
             offer.words = "yes, for this session: these files, and ANYTHING below this folder:";
             offer.folder = Some(root.clone());
+            offer.is_wider = true;
         }
     }
+    for offer in offers.iter_mut().filter(|offer| offer.rule.is_some()) {
+        offer.is_wider = leaves;
+    }
     if !is_presentable(ask) {
-        offers.retain(|offer| matches!(offer.answer, Answer::Decline | Answer::Cancel));
+        offers.retain(Offer::is_no);
     }
     // What would come out as another answer, or as none, is not offered.
     offers.retain(|offer| ask.check(offer.answer.clone()).as_ref() == Ok(&offer.answer));
     offers
+}
+
+impl Offer {
+    /// Whether it gives nothing.
+    pub(super) fn is_no(&self) -> bool {
+        matches!(self.answer, Answer::Decline | Answer::Cancel)
+    }
+}
+
+/// Whether a command that a rule allows would leave a sandbox. Where the session has none, it does not.
+fn leaves_a_sandbox(subject: &Subject) -> bool {
+    match subject {
+        Subject::Exec(exec) => exec.reach.sandboxed || exec.placement == Placement::Outside,
+        Subject::Retry(_)
+        | Subject::Subcommand(_)
+        | Subject::StdinWrite(_)
+        | Subject::FileChange(_)
+        | Subject::Permissions(_)
+        | Subject::Network(_) => true,
+    }
 }
 
 /// Whether all that a yes would give can be shown: nobody says yes to what is cut.
@@ -141,27 +172,4 @@ fn rule_keys(ask: &Ask) -> impl Iterator<Item = (char, &Amendment)> {
 fn grant(permissions: &AdditionalPermissions, scope: GrantScope) -> Answer {
     let permissions = permissions.clone();
     Answer::Grant(PermissionsAnswer { permissions, scope, strict_auto_review: false })
-}
-
-/// What a yes covers: this time, and for the session.
-fn yes_words(kind: SubjectKind) -> (&'static str, &'static str) {
-    match kind {
-        SubjectKind::Exec => {
-            ("yes, once", "yes, for this session: exactly this command, in exactly this directory")
-        }
-        SubjectKind::Retry => (
-            "yes, try again once",
-            "yes, for this session: whenever exactly this command in this directory is stopped like this",
-        ),
-        SubjectKind::Subcommand => ("yes, start it this time", ""),
-        SubjectKind::StdinWrite => ("yes, send it", ""),
-        SubjectKind::FileChange => {
-            ("yes, write this", "yes, for this session: exactly these files, whatever is written to them")
-        }
-        SubjectKind::Permissions => ("yes, until the turn ends", "yes, for the whole session"),
-        SubjectKind::Network => (
-            "yes, for the connections that wait now",
-            "yes, for this session: this host with this protocol and port",
-        ),
-    }
 }

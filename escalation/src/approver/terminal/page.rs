@@ -2,7 +2,8 @@
 //!
 //! INVARIANT (frame): foreign text is put on a page through [`Page::foreign`] and nothing else. It is made visible
 //! there, and each of its rows begins with our label column and a bar, so that nothing in it can look like a row of
-//! ours. Rows are cut by us and never by the terminal, whose own wrapping would begin a row without the bar.
+//! ours. Rows are cut by us and never by the terminal, whose own wrapping would begin a row without the bar. Where a
+//! terminal is too narrow for that, nothing foreign is shown.
 
 use execpolicy::display::{is_mark, visible};
 
@@ -67,17 +68,11 @@ pub(super) struct Foreign<'a> {
 pub(super) struct Page<'a> {
     look: &'a Look,
     rows: Vec<String>,
-    cut: bool,
 }
 
 impl<'a> Page<'a> {
     pub(super) fn new(look: &'a Look) -> Self {
-        Self { look, rows: Vec::new(), cut: false }
-    }
-
-    /// Whether something of a foreign text was left out.
-    pub(super) fn is_cut(&self) -> bool {
-        self.cut
+        Self { look, rows: Vec::new() }
     }
 
     /// How many rows there are.
@@ -85,9 +80,14 @@ impl<'a> Page<'a> {
         self.rows.len()
     }
 
-    /// Something is left out that the page does not speak of.
-    pub(super) fn left_out_elsewhere(&mut self) {
-        self.cut = true;
+    /// Its rows, none of which has a newline.
+    pub(super) fn into_rows(self) -> Vec<String> {
+        self.rows
+    }
+
+    /// Rows of another page for the same terminal.
+    pub(super) fn append(&mut self, rows: &[String]) {
+        self.rows.extend_from_slice(rows);
     }
 
     /// All of it, each row with its newline.
@@ -98,12 +98,14 @@ impl<'a> Page<'a> {
     /// A row of ours, wrapped between words. `text` holds nothing foreign.
     pub(super) fn own(&mut self, ink: Ink, indent: usize, text: &str) {
         let width = self.look.columns().saturating_sub(1);
+        let [indent, next] =
+            if self.look.is_wide_enough() { [indent, indent.saturating_add(2)] } else { [0, 0] };
         let mut row = " ".repeat(indent);
         let mut is_empty = true;
         for word in text.split(' ') {
             let needed = columns(&row).saturating_add(columns(word)).saturating_add(1);
             if !is_empty && needed > width {
-                let full = std::mem::replace(&mut row, " ".repeat(indent.saturating_add(2)));
+                let full = std::mem::replace(&mut row, " ".repeat(next));
                 self.rows.push(self.inked(ink, &full));
                 is_empty = true;
             }
@@ -117,8 +119,8 @@ impl<'a> Page<'a> {
     }
 
     /// A key and what it does.
-    pub(super) fn key(&mut self, key: &str, text: &str) {
-        self.own(Ink::Plain, 2, &format!("{key}  {text}"));
+    pub(super) fn key(&mut self, ink: Ink, key: char, text: &str) {
+        self.own(ink, 2, &format!("{key}  {text}"));
     }
 
     /// An empty row.
@@ -128,15 +130,20 @@ impl<'a> Page<'a> {
 
     /// A fact in words of ours, beside its label.
     pub(super) fn fact(&mut self, ink: Ink, label: &'static str, words: &str) {
-        self.labelled(ink, label, Foreign { text: words, newlines: Newlines::Obeyed, rows: MAX_ROWS });
+        // Words of ours are short, and say nothing where nothing foreign is said.
+        let _is_whole =
+            self.labelled(ink, label, Foreign { text: words, newlines: Newlines::Obeyed, rows: MAX_ROWS });
     }
 
-    /// Foreign text beside a label, or below a row of ours when the label is empty.
-    pub(super) fn foreign(&mut self, label: &'static str, foreign: Foreign<'_>) {
-        self.labelled(Ink::Plain, label, foreign);
+    /// Foreign text beside a label, or below a row of ours when the label is empty. Tells whether all of it is shown.
+    pub(super) fn foreign(&mut self, label: &'static str, foreign: Foreign<'_>) -> bool {
+        self.labelled(Ink::Plain, label, foreign)
     }
 
-    fn labelled(&mut self, ink: Ink, label: &'static str, foreign: Foreign<'_>) {
+    fn labelled(&mut self, ink: Ink, label: &'static str, foreign: Foreign<'_>) -> bool {
+        if !self.look.is_wide_enough() {
+            return false;
+        }
         let beside = self.look.columns() >= BESIDE;
         let margin = if beside { LABEL.saturating_add(3) } else { 2 };
         if !beside && !label.is_empty() {
@@ -147,6 +154,7 @@ impl<'a> Page<'a> {
         let used = margin.saturating_add(columns("│")).saturating_add(2);
         let rows = rows_of(&foreign, self.look, self.look.columns().saturating_sub(used));
         let mut first_label = if beside { label } else { "" };
+        let mut is_whole = true;
         for row in rows {
             match row {
                 Row::Text { text, goes_on } => {
@@ -156,14 +164,17 @@ impl<'a> Page<'a> {
                     let head = if beside { format!("  {label:<LABEL$} ") } else { " ".repeat(margin) };
                     self.rows.push(format!("{head}{bar} {}", self.inked(ink, &text)));
                 }
-                Row::Cut(what) => self.left_out(&what),
+                Row::Cut(what) => {
+                    is_whole = false;
+                    self.left_out(&what);
+                }
             }
         }
+        is_whole
     }
 
     /// Says what is not shown.
     pub(super) fn left_out(&mut self, what: &str) {
-        self.cut = true;
         let dots = if self.look.unicode { "…" } else { "..." };
         let margin = if self.look.columns() >= BESIDE { LABEL.saturating_add(3) } else { 2 };
         self.own(Ink::Warning, margin, &format!("{dots} {what}"));
@@ -373,6 +384,14 @@ mod tests {
         assert!(rows.len() <= MAX_ROWS + 2);
         assert!(rows.concat().ends_with("the end"));
         assert!(rows.iter().any(|row| row.contains("are not shown")));
+    }
+
+    #[test]
+    fn nothing_foreign_stands_where_the_terminal_would_wrap_it() {
+        for width in [1, 10, 20, 23] {
+            assert_eq!(shown(width, "codex: safe", Newlines::Shown, 9), [""; 0], "{width}");
+        }
+        assert!(!shown(24, "codex: safe", Newlines::Shown, 9).is_empty());
     }
 
     #[test]

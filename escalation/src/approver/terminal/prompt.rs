@@ -11,7 +11,7 @@ use super::fresh;
 use super::keys::{self, Choice, Decoder, Key};
 use super::look::{Keys, Look};
 use super::offer::{Offer, offers};
-use super::render::{self, Detail};
+use super::render::{self, NOTE_COLUMNS, Question, View};
 use super::turn::{Turn, Turns};
 use crate::answer::Answer;
 use crate::ask::Ask;
@@ -32,8 +32,6 @@ const STOPPED: Duration = Duration::from_secs(1);
 const TURN_INTERVAL: Duration = Duration::from_millis(100);
 /// The most that is kept of what arrived at once.
 const MAX_BURST: usize = 4096;
-/// What no note is longer than.
-const NOTE_COLUMNS: usize = 72;
 /// To the row above, which is emptied. ECMA-48, CUU and EL.
 const ROW_ABOVE: &str = "\u{1b}[A\u{1b}[2K";
 /// How often keys that are no answer are commented on, for one showing of the question.
@@ -94,22 +92,8 @@ pub(super) fn ask(
     // Where it is not even known whether it obeys sequences, there are none.
     let clears = look.keys == Keys::Single && device.is_terminal();
     let look = Look { keys, ..look };
-    let mut prompt = Prompt {
-        device,
-        clears,
-        ask,
-        look: device.size().map_or(look, |(width, height)| look.sized(width, height)),
-        waiting,
-        offers: offers(ask),
-        detail: Detail::Brief,
-        decoder: Decoder::default(),
-        burst: Vec::new(),
-        began: Instant::now(),
-        arrived: Instant::now(),
-        quiet_from: Instant::now(),
-        hints: 0,
-        resized: None,
-    };
+    let look = device.size().map_or(look, |(width, height)| look.sized(width, height));
+    let mut prompt = Prompt { clears, ..Prompt::new(device, ask, look, waiting) };
     prompt.run(modes.as_ref(), is_wanted).unwrap_or_else(End::Device)
 }
 
@@ -121,8 +105,13 @@ struct Prompt<'a> {
     ask: &'a Ask,
     look: Look,
     waiting: usize,
+    /// What may be answered now.
     offers: Vec<Offer>,
-    detail: Detail,
+    view: View,
+    /// What `v` shows.
+    next: View,
+    /// Whether everything that decides was shown.
+    has_seen: bool,
     decoder: Decoder,
     /// What arrived and is not judged yet.
     burst: Vec<u8>,
@@ -137,9 +126,30 @@ struct Prompt<'a> {
     resized: Option<(u16, u16)>,
 }
 
-impl Prompt<'_> {
+impl<'a> Prompt<'a> {
+    fn new(device: &'a Device, ask: &'a Ask, look: Look, waiting: usize) -> Self {
+        Self {
+            device,
+            clears: false,
+            ask,
+            look,
+            waiting,
+            offers: Vec::new(),
+            view: View::Question,
+            next: View::Question,
+            has_seen: false,
+            decoder: Decoder::default(),
+            burst: Vec::new(),
+            began: Instant::now(),
+            arrived: Instant::now(),
+            quiet_from: Instant::now(),
+            hints: 0,
+            resized: None,
+        }
+    }
+
     fn run(&mut self, modes: Option<&Modes>, is_wanted: &dyn Fn() -> bool) -> io::Result<End> {
-        self.begin(Detail::Brief)?;
+        self.begin()?;
         loop {
             if !is_wanted() {
                 self.device.write(&render::no_longer_needed(self.ask, &self.look))?;
@@ -150,7 +160,7 @@ impl Prompt<'_> {
             let was_stopped = since.elapsed() > patience.saturating_add(STOPPED);
             if self.clears && woken != Woken::HungUp && (was_stopped || self.lost_modes(modes)?) {
                 // Others may have had the terminal: what is on the screen now, and what was typed, is not ours.
-                self.begin(self.detail)?;
+                self.begin()?;
                 continue;
             }
             match woken {
@@ -183,8 +193,9 @@ impl Prompt<'_> {
     }
 
     /// Shows the question to somebody who has not seen it yet.
-    fn begin(&mut self, detail: Detail) -> io::Result<()> {
-        self.show(detail)?;
+    fn begin(&mut self) -> io::Result<()> {
+        self.has_seen = false;
+        self.show(View::Question)?;
         self.device.discard_input();
         self.burst.clear();
         self.decoder.give_up();
@@ -192,18 +203,20 @@ impl Prompt<'_> {
         Ok(())
     }
 
-    fn show(&mut self, detail: Detail) -> io::Result<()> {
-        self.detail = detail;
+    fn show(&mut self, view: View) -> io::Result<()> {
         self.hints = 0;
-        self.page(&render::question(self.ask, &self.look, detail, self.waiting))
-    }
-
-    /// Shows text that stands for itself.
-    fn page(&self, text: &str) -> io::Result<()> {
+        let Self { ask, look, waiting, has_seen, .. } = self;
+        let screen = Question { ask, look, waiting: *waiting, has_seen: *has_seen }.screen(view);
         if self.clears {
             self.device.write(&fresh::screen(self.look.height))?;
         }
-        self.device.write(text)
+        self.device.write(&screen.text)?;
+        // Only now: what could not be shown was not seen.
+        self.view = view;
+        self.next = screen.next;
+        self.offers = screen.offers;
+        self.has_seen |= screen.shows_all;
+        Ok(())
     }
 
     /// How long to wait for something to happen.
@@ -262,16 +275,23 @@ impl Prompt<'_> {
             Choice::Answer(offer) => self.answered(offer.answer, offer.words),
             Choice::Cancel => self.answered(Answer::Cancel, "no, and the turn ends"),
             Choice::EndOfInput => Ok(Some(End::Failed("the input ended"))),
-            Choice::Help => {
-                self.page(&render::help(self.ask, &self.look))?;
-                Ok(None)
+            Choice::Help => self.show(View::Help).map(|()| None),
+            Choice::More => self.show(self.next).map(|()| None),
+            Choice::Change if render::has_diff(self.ask) => {
+                self.show(View::Page { number: 0, has_diff: true }).map(|()| None)
             }
-            Choice::All => self.show(Detail::Full).map(|()| None),
-            Choice::Change if render::has_diff(self.ask) => self.show(Detail::Diff).map(|()| None),
             Choice::Change => self.hint("that key is no answer; `?` shows those that are"),
+            Choice::Refused(_) if self.is_not_yet(key) => {
+                self.hint("no yes yet: all of the question has to be shown first")
+            }
             Choice::Refused(words) => self.hint(words),
             Choice::Nothing => Ok(None),
         }
+    }
+
+    /// Whether it would be an answer on another screen of this question.
+    fn is_not_yet(&self, key: Key) -> bool {
+        matches!(key, Key::Letter(letter) if offers(self.ask).iter().any(|offer| offer.key == letter))
     }
 
     fn answered(&self, answer: Answer, words: &str) -> io::Result<Option<End>> {
@@ -292,20 +312,21 @@ impl Prompt<'_> {
         Ok(None)
     }
 
-    /// Shows the question again when the width has changed and stays: what was shown is wrapped by the terminal
-    /// then, and rows of others might begin without their bar.
+    /// Shows the question again when the size has changed and stays: what was shown is wrapped by the terminal then,
+    /// or scrolled away, and rows of others might begin without their bar.
     fn follow_size(&mut self) -> io::Result<()> {
         let Some((width, height)) = self.device.size() else { return Ok(()) };
         let look = self.look.sized(width, height);
-        if look.width == self.look.width {
-            self.look = look;
+        if look == self.look {
             self.resized = None;
             return Ok(());
         }
         if self.resized.replace((width, height)) == Some((width, height)) {
             self.look = look;
             self.resized = None;
-            return self.show(self.detail);
+            // Pages have other numbers now.
+            let view = if self.view == View::Help { View::Help } else { View::Question };
+            return self.show(view);
         }
         Ok(())
     }
@@ -316,13 +337,52 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::ask::Draft;
+    use crate::fixtures;
+    use crate::ids::{AskId, Call, TurnId};
+    use crate::subject::Subject;
+
+    fn device() -> (std::os::fd::OwnedFd, Device) {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        (pty.master, Device::new(pty.slave.try_clone().unwrap(), pty.slave).unwrap())
+    }
+
+    fn ask() -> Ask {
+        let exec = Subject::Exec(Box::new(fixtures::exec("/usr/bin/make", &["make"], "/ws")));
+        let call = Call::new(&TurnId("turn".to_owned()), "item");
+        Draft::new(call, exec, fixtures::path("/ws")).into_ask(AskId(1), 0, Duration::from_secs(60))
+    }
+
+    /// What a key comes to that arrives by itself, this long after the question appeared.
+    fn key_after(quiet: Duration, key: u8) -> Option<Key> {
+        let ((_near, device), ask) = (device(), ask());
+        let look = Look { keys: Keys::Single, ..Look::plain() };
+        let mut prompt = Prompt::new(&device, &ask, look, 0);
+        let appeared = Instant::now().checked_sub(Duration::from_secs(5)).unwrap();
+        prompt.quiet_from = appeared;
+        prompt.burst = vec![key];
+        (prompt.began, prompt.arrived) = (appeared + quiet, appeared + quiet);
+        let read = prompt.key();
+        // What does not count begins the quiet anew.
+        assert_eq!(prompt.quiet_from, if quiet < QUIET { prompt.arrived } else { appeared });
+        read
+    }
+
+    #[test]
+    fn a_key_counts_when_nothing_was_typed_for_a_while() {
+        let little = Duration::from_millis(1);
+        assert_eq!(key_after(QUIET, b'y'), Some(Key::Letter('y')));
+        assert_eq!(key_after(QUIET - little, b'y'), None);
+        assert_eq!(key_after(Duration::ZERO, b'y'), None);
+        // Ctrl-C approves nothing.
+        assert_eq!(key_after(QUIET - little, 3), Some(Key::Interrupt));
+    }
 
     #[test]
     fn whoever_waits_for_the_turn_can_be_given_up() {
         let folder = tempfile::tempdir().unwrap();
         let turns = Turns::at(folder.path().join("1.lock"));
-        let pty = nix::pty::openpty(None, None).unwrap();
-        let device = Device::new(pty.slave.try_clone().unwrap(), pty.slave).unwrap();
+        let (_near, device) = device();
         let turn = await_turn(&device, Some(&turns), &|| true).unwrap();
         let looked = Cell::new(0);
         let is_wanted = || looked.replace(looked.get() + 1) < 3;
