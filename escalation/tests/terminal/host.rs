@@ -52,6 +52,10 @@ pub(super) fn host_main(scenario: &str, out: &Path) {
 async fn play(scenario: &str, out: &Path, terminal: &Terminal) -> Value {
     match scenario {
         "one" | "beside" => told(terminal.ask(ask("git push origin main")).await),
+        "long" => {
+            let words: Vec<String> = (0..400).map(|number| format!("word{number}")).collect();
+            told(terminal.ask(ask(&format!("git push {}", words.join(" ")))).await)
+        }
         "two" => {
             let (first, second) =
                 tokio::join!(terminal.ask(ask("git push")), terminal.ask(ask("make clean")));
@@ -85,8 +89,7 @@ fn told(answer: Result<Answer, ApproverError>) -> Value {
 pub(super) fn ask(command: &str) -> Arc<Ask> {
     let path = |path: &str| AbsolutePath::parse(path).unwrap();
     let version = json!({"file": {"device": 1, "inode": 2}, "size": 3, "changed_s": 4, "changed_ns": 5});
-    let mut argv: Vec<String> = command.split(' ').map(str::to_owned).collect();
-    argv.extend((0..400).map(|number| format!("word{number}")));
+    let argv: Vec<String> = command.split(' ').map(str::to_owned).collect();
     let prefix: Vec<String> = argv.iter().take(2).cloned().collect();
     let exec = ExecSubject {
         program: ProgramFile {

@@ -42,7 +42,8 @@ fn main() {
         ("enter_and_unknown_keys_answer_nothing", enter_and_unknown_keys_answer_nothing),
         ("keys_typed_ahead_answer_nothing", keys_typed_ahead_answer_nothing),
         ("pastes_and_other_keys_answer_nothing", pastes_and_other_keys_answer_nothing),
-        ("everything_is_shown_on_request", everything_is_shown_on_request),
+        ("a_yes_needs_every_page", a_yes_needs_every_page),
+        ("too_small_a_window_gets_no_yes", too_small_a_window_gets_no_yes),
         ("another_width_shows_the_question_again", another_width_shows_the_question_again),
         ("the_end_of_the_input_is_a_failure", the_end_of_the_input_is_a_failure),
         ("a_closed_terminal_is_a_failure", a_closed_terminal_is_a_failure),
@@ -57,6 +58,8 @@ fn main() {
         ("it_works_in_tmux", it_works_in_tmux),
         ("nothing_of_what_ran_before_stands_beside_a_question", tmux::nothing_before_it_stays),
         ("a_job_that_was_stopped_shows_its_question_again", a_job_that_was_stopped_shows_its_question_again),
+        ("a_stop_from_elsewhere_shows_the_question_again", a_stop_from_elsewhere_shows_the_question_again),
+        ("a_job_in_the_background_is_refused", a_job_in_the_background_is_refused),
         ("piped_lines_are_answers", piped::lines_are_answers),
         ("a_pipe_that_ends_is_a_failure", piped::its_end_is_a_failure),
         ("a_terminal_that_is_dropped_answers_nothing", piped::dropping_it_answers_nothing),
@@ -89,6 +92,11 @@ fn each_key_gives_its_answer() {
         ("c", json!("cancel")),
         ("\u{1b}", json!("cancel")),
         ("\u{3}", json!("cancel")),
+        // Where keys are sequences, there is a way out still.
+        ("\u{1b}[27u", json!("cancel")),
+        ("\u{1b}[99;5u", json!("cancel")),
+        ("\u{1b}[27;5;99~", json!("cancel")),
+        ("\u{1b}[110u", json!("decline")),
     ];
     at_once(&rows, |(keys, answer)| {
         let mut session = Session::start("one");
@@ -97,6 +105,9 @@ fn each_key_gives_its_answer() {
         assert_eq!(session.answer(), *answer, "{keys:?}");
         assert!(session.wait().success());
         let screen = session.screen();
+        for mode in ["\u{1b}[<99u", "\u{1b}[=0u", "\u{1b}[>4;0m"] {
+            assert!(screen.contains(mode), "keys may be sequences still: {mode:?}");
+        }
         // Colours of ours, and nothing of what the reason tried.
         assert!(
             !screen.contains("\u{1b}[2J") && !screen.contains("\u{1b}]0") && screen.contains("\\u{1b}[2J")
@@ -161,16 +172,51 @@ fn pastes_and_other_keys_answer_nothing() {
     });
 }
 
-fn everything_is_shown_on_request() {
-    let mut session = Session::start("one");
+/// A yes to what was not shown is none.
+fn a_yes_needs_every_page() {
+    let mut session = Session::start("long");
     session.await_question();
-    session.await_text("rows (");
+    session.await_text("press v: what is asked takes 3 pages");
     assert!(!session.screen().contains("word200"), "{}", session.screen());
+    session.type_in_vain("y");
+    session.await_text("no yes yet");
+    for page in ["(page 1 of 3)", "(page 2 of 3)"] {
+        session.type_keys("v");
+        session.await_text(page);
+        for keys in ["y", "s", "p"] {
+            session.type_in_vain(keys);
+        }
+    }
+    assert!(session.screen().contains("word200"), "{}", session.screen());
     session.type_keys("v");
-    session.await_text("word200");
+    session.await_text("(page 3 of 3)");
     thread::sleep(LATER);
+    // Neither help nor another size takes the yes away.
     session.type_keys("?");
     session.await_text("codex: how to answer");
+    session.resize(100, 50);
+    eventually("the help again", || session.count("codex: how to answer") == 2);
+    thread::sleep(LATER);
+    session.type_keys("y");
+    assert_eq!(session.answer(), json!("accept"));
+}
+
+/// In a window where nothing can be shown nobody says yes.
+fn too_small_a_window_gets_no_yes() {
+    let mut session = Session::start("one");
+    session.await_question();
+    let shown = session.count("it is refused.");
+    session.resize(10, 24);
+    session.await_text("small");
+    session.type_in_vain("y");
+    session.resize(100, 5);
+    thread::sleep(LATER);
+    session.type_in_vain("y");
+    let screen = session.screen();
+    let (_, last) = screen.rsplit_once("\u{1b}[H\u{1b}[J").unwrap();
+    assert!(last.contains("This window is too small") && !last.contains("git"), "{last}");
+    session.resize(100, 40);
+    eventually("the question again", || session.count("it is refused.") > shown);
     thread::sleep(LATER);
     session.type_keys("y");
     assert_eq!(session.answer(), json!("accept"));
@@ -180,7 +226,7 @@ fn another_width_shows_the_question_again() {
     let mut session = Session::start("one");
     session.await_question();
     let before = session.count("codex: run this command?");
-    session.resize(60);
+    session.resize(60, 40);
     eventually("the question again", || session.count("codex: run this command?") > before);
     let screen = session.screen();
     let (_, again) = screen.rsplit_once("codex: run this command?").unwrap();
@@ -337,6 +383,38 @@ fn a_job_that_was_stopped_shows_its_question_again() {
     assert_eq!(session.answer(), json!("decline"));
 }
 
+/// Nothing is told of a stop from another window, and the modes stay: only the time that passed shows it.
+fn a_stop_from_elsewhere_shows_the_question_again() {
+    let mut session = Session::start("one");
+    session.await_question();
+    let host = nix::unistd::Pid::from_raw(session.host.id().cast_signed());
+    nix::sys::signal::kill(host, Signal::SIGSTOP).unwrap();
+    thread::sleep(Duration::from_secs(2));
+    session.type_keys("y");
+    nix::sys::signal::kill(host, Signal::SIGCONT).unwrap();
+    eventually("the question again", || session.count("it is refused.") == 2);
+    thread::sleep(LATER);
+    assert!(!session.out.exists(), "{}", session.screen());
+    session.type_keys("n");
+    assert_eq!(session.answer(), json!("decline"));
+}
+
+/// A job in the background is neither stopped, nor does it ask those who do something else there.
+fn a_job_in_the_background_is_refused() {
+    let in_the_background = |out: &Path| {
+        let host = host_words("one", out).join(" ");
+        // With job control, a job of its own.
+        ["sh", "-c", &format!("set -m; {host} & wait")].map(str::to_owned).into()
+    };
+    let mut session = Session::start_as(in_the_background, "xterm", b"");
+    let told = session.answer();
+    let why = "another job has the terminal; bring this one to the foreground";
+    assert!(told["error"].as_str().is_some_and(|error| error.contains(why)), "{told}");
+    assert!(session.wait().success());
+    assert!(!session.screen().contains("run this command?"), "{}", session.screen());
+    assert_eq!(session.modes(), session.before);
+}
+
 /// A shell that brings a job back sets the modes that it likes.
 fn a_job_that_was_stopped_goes_on() {
     let mut session = Session::start("one");
@@ -357,7 +435,7 @@ fn a_job_that_was_stopped_goes_on() {
 }
 
 fn it_works_in_tmux() {
-    let Some(tmux) = Tmux::new() else { return };
+    let tmux = Tmux::new();
     let out = tmux.folder.path().join("answer");
     let words = host_words("one", &out);
     let line = format!(

@@ -62,6 +62,11 @@ impl Session {
     }
 
     pub(super) fn start_with(scenario: &str, term: &str, typed_ahead: &[u8]) -> Self {
+        Self::start_as(|out| host_words(scenario, out).into(), term, typed_ahead)
+    }
+
+    /// With a command of its own as the leader of the session.
+    pub(super) fn start_as(words: impl FnOnce(&Path) -> Vec<String>, term: &str, typed_ahead: &[u8]) -> Self {
         // What another session starts between the next two steps would inherit the terminal.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,7 +86,7 @@ impl Session {
         // `setsid --ctty` becomes the program; doing it here would need code between fork and exec.
         let host = command("setsid")
             .arg("--ctty")
-            .args(host_words(scenario, &out))
+            .args(words(&out))
             .env("TERM", term)
             .env("LC_ALL", "C.UTF-8")
             .env_remove("NO_COLOR")
@@ -158,10 +163,10 @@ impl Session {
         self.far.as_ref().unwrap()
     }
 
-    pub(super) fn resize(&self, columns: u16) {
+    pub(super) fn resize(&self, columns: u16, rows: u16) {
         let mut stty = command("stty");
-        let status =
-            stty.arg("-F").arg(&self.far_path).args(["cols", &columns.to_string()]).status().unwrap();
+        let size = ["cols", &columns.to_string(), "rows", &rows.to_string()];
+        let status = stty.arg("-F").arg(&self.far_path).args(size).status().unwrap();
         assert!(status.success());
     }
 
