@@ -2,8 +2,8 @@
 //!
 //! With more than the sandbox gives, a yes to `bash -c ./deploy.sh` is one to what `deploy.sh` says now. What lies where
 //! sandboxed commands can write could say something else the next time, so such files belong to the question's key, and
-//! are compared once more before the run. What a tool reads without being told on its command line (a makefile, a
-//! configuration) is beyond this.
+//! are compared once more before the run. What a tool reads without being told by its words or by the agent's variables
+//! (a makefile, a configuration) is beyond this.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::inner::Commands;
 use super::interpreters::Lookup;
+use super::names;
 use super::programs::ProgramFiles;
 
 /// How much content of all these files together is looked at. A command that names more is compared by the versions of
@@ -42,9 +43,10 @@ struct Content {
 }
 
 impl Inputs {
-    /// Those of a command: `program` is where its program lies.
+    /// Those of a command: `program` is where its program lies, `variables` is what the agent sets.
     pub(super) fn of(
         argv: &[String],
+        variables: &BTreeMap<String, String>,
         program: &AbsolutePath,
         lookup: Lookup<'_>,
         programs: &ProgramFiles,
@@ -60,14 +62,23 @@ impl Inputs {
                 Some(None) => is_in_doubt = true,
                 None => {}
             }
-            for name in words.iter().skip(usize::from(index == 0)).flat_map(|word| names(word)) {
-                let path = lookup.cwd.join(name);
-                if path.is_file() {
-                    paths.insert(path);
-                } else if path.is_dir() && is_replaceable(programs, &path) {
-                    is_in_doubt = true;
+        }
+        let words = commands.list.iter().enumerate();
+        let words = words.flat_map(|(index, words)| words.iter().skip(usize::from(index == 0)));
+        match names::all(words.chain(variables.values()).map(String::as_str)) {
+            Some(names) => {
+                for path in names.into_iter().map(|name| lookup.cwd.join(name)) {
+                    match Named::at(&path, programs) {
+                        Named::Nothing => {}
+                        Named::File => {
+                            paths.insert(path);
+                        }
+                        Named::Folder => is_in_doubt |= is_replaceable(programs, &path),
+                        Named::Doubtful => is_in_doubt = true,
+                    }
                 }
             }
+            None => is_in_doubt = true,
         }
         is_in_doubt |= commands.code_files.iter().any(|name| !lookup.cwd.join(name).is_file());
         for path in paths.clone() {
@@ -111,6 +122,47 @@ impl Inputs {
     }
 }
 
+/// What lies at a path.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Named {
+    Nothing,
+    File,
+    Folder,
+    /// Whatever this is, it may be something else for the command, or at the next time: a pipe, a place of the kernel,
+    /// a link that leads nowhere yet.
+    Doubtful,
+}
+
+impl Named {
+    fn at(path: &Path, programs: &ProgramFiles) -> Self {
+        if names::is_shifting(path) {
+            return Self::Doubtful;
+        }
+        // Where a component cannot be looked at, there is nothing to run either.
+        let Ok(links) = sandbox::links_on(path) else { return Self::Nothing };
+        if links.iter().any(|link| names::is_shifting(link.as_path())) {
+            return Self::Doubtful;
+        }
+        let Ok(metadata) = path.metadata() else {
+            let leads_nowhere = |link: &&AbsolutePath| link.as_path().metadata().is_err();
+            let is_open = links.iter().filter(leads_nowhere).any(|link| programs.is_replaceable_link(link));
+            return if is_open { Self::Doubtful } else { Self::Nothing };
+        };
+        let leads_to = if links.is_empty() { None } else { path.canonicalize().ok() };
+        if leads_to.is_some_and(|real| names::is_shifting(&real)) {
+            Self::Doubtful
+        } else if metadata.is_file() {
+            Self::File
+        } else if metadata.is_dir() {
+            Self::Folder
+        } else if path == Path::new("/dev/null") {
+            Self::Nothing
+        } else {
+            Self::Doubtful
+        }
+    }
+}
+
 impl Content {
     fn of(path: &Path, left: &mut u64) -> io::Result<Self> {
         let version = FileVersion::at(path)?;
@@ -136,22 +188,21 @@ fn is_replaceable(programs: &ProgramFiles, path: &Path) -> bool {
     path.to_str().is_none_or(|path| programs.replaceable(path))
 }
 
-/// What may be a file's name in a word: the word itself, and each part that an option or a line of code could hold.
-fn names(word: &str) -> impl Iterator<Item = &str> {
-    let glued = word.strip_prefix('-').and_then(|option| option.get(1..));
-    let parts = word.split(|c: char| c.is_whitespace() || "=:,;|&()[]{}<>'\"`@".contains(c));
-    [Some(word), glued].into_iter().flatten().chain(parts).filter(|name| !name.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn inputs(folder: &Path, argv: &[&str]) -> Inputs {
+        with_variables(folder, argv, &[])
+    }
+
+    fn with_variables(folder: &Path, argv: &[&str], variables: &[(&str, &str)]) -> Inputs {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
         let programs = ProgramFiles::new([folder.to_owned()]);
         let lookup = Lookup { search: OsStr::new("/usr/bin:/bin"), cwd: folder };
-        Inputs::of(&argv, &AbsolutePath::parse("/bin/sh").unwrap(), lookup, &programs)
+        let program = AbsolutePath::parse("/bin/sh").unwrap();
+        Inputs::of(&argv, &variables.collect(), &program, lookup, &programs)
     }
 
     #[test]
@@ -173,6 +224,50 @@ mod tests {
         assert_eq!(found(&["env", "-S", "bash deploy.sh"]), ["deploy.sh"]);
         assert_eq!(found(&["python3", "-c", "run(['./deploy.sh'])"]), ["deploy.sh"]);
         assert!(found(&["git", "push", "--all"]).is_empty());
+    }
+
+    #[test]
+    fn what_the_agents_variables_name_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config"), "x").unwrap();
+        let files =
+            |value: &str| with_variables(folder.path(), &["git", "push"], &[("A", value)]).files.len();
+        assert_eq!(files("config"), 1);
+        assert_eq!(files("include.path=./config"), 1);
+        assert_eq!(files("another"), 0);
+        assert!(!with_variables(folder.path(), &["git", "push"], &[("GIT_DIR", ".")]).decide_alone());
+    }
+
+    #[test]
+    fn what_is_neither_file_nor_folder_is_in_doubt() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("x.mk"), "x").unwrap();
+        for (link, target) in [
+            ("proc", "/proc/self/cwd"),
+            ("gone", "/proc/0/cwd"),
+            ("null", "/dev/null"),
+            ("folder", "nowhere"),
+            ("good", "x.mk"),
+        ] {
+            std::os::unix::fs::symlink(target, path(link)).unwrap();
+        }
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        for word in [
+            "/proc/self/cwd/x.mk",
+            "/proc/thread-self/cwd/x.mk",
+            "-f/dev/stdin",
+            "proc/x.mk",
+            "gone",
+            "folder/x.mk",
+            "null",
+            "socket",
+        ] {
+            assert!(!inputs(folder.path(), &["make", word]).decide_alone(), "{word}");
+        }
+        for word in ["x.mk", "good", "/dev/null", "x.mk/y", "/bin/nothing"] {
+            assert!(inputs(folder.path(), &["make", word]).decide_alone(), "{word}");
+        }
     }
 
     #[test]

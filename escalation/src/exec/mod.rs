@@ -12,6 +12,7 @@ mod inner;
 mod inputs;
 mod interpreters;
 pub(crate) mod loaders;
+mod names;
 mod orchestrate;
 mod permit;
 mod prepare;

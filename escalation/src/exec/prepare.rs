@@ -193,7 +193,7 @@ impl Session {
         let boundaries = self.boundaries(&self.policy().profile.resolved.profile, &request.cwd)?;
         let programs = self.program_files(&request.call.turn, &request.cwd).within(boundaries);
         let lookup = Lookup::of(environment, &request.cwd);
-        let inputs = Inputs::of(&request.argv, program.target(), lookup, &programs);
+        let inputs = Inputs::of(&request.argv, &request.environment, program.target(), lookup, &programs);
         let is_looked_up_elsewhere = programs.replaceable_search_folder(environment).is_some()
             || programs.replaceable_loader(environment, request.cwd.as_path()).is_some();
         let inputs = if is_looked_up_elsewhere { inputs.in_doubt() } else { inputs };

@@ -81,7 +81,8 @@ impl ProgramFiles {
         path.to_str().is_none_or(|path| self.replaceable(path))
     }
 
-    fn is_replaceable_link(&self, link: &AbsolutePath) -> bool {
+    /// Whether a symlink could be made to lead elsewhere.
+    pub(super) fn is_replaceable_link(&self, link: &AbsolutePath) -> bool {
         link.as_path().to_str().is_none_or(|path| self.roots.replaceable(path))
             || self
                 .boundaries

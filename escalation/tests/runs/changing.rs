@@ -16,6 +16,9 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
     ("a_folder_is_where_its_name_leads", a_folder_is_where_its_name_leads),
     ("what_else_decides_is_asked_about_each_time", what_else_decides_is_asked_about_each_time),
     ("a_script_with_more_than_the_sandbox_is_its_content", a_script_with_more_is_its_content),
+    ("a_file_is_looked_at_however_it_is_named", a_file_is_looked_at_however_it_is_named),
+    ("what_is_no_ordinary_file_is_asked_about_each_time", what_is_no_ordinary_file_is_asked_about_each_time),
+    ("a_file_in_a_variable_of_the_agent_is_looked_at", a_file_in_a_variable_of_the_agent_is_looked_at),
     ("a_link_to_a_program_does_not_matter_after_the_question", a_link_does_not_matter_after_the_question),
     ("what_nobody_was_asked_about_is_decided_on_anew", what_nobody_was_asked_about_is_decided_on_anew),
     ("a_yes_is_for_the_file_that_was_shown", a_yes_is_for_the_file_that_was_shown),
@@ -147,6 +150,71 @@ fn a_script_with_more_is_its_content() {
         assert_eq!(bench.run(&request(&bench)).asked, 0);
         program(bench.root.join("project/run.sh"), "echo another > ../outside/x");
         assert_eq!(bench.run(&request(&bench)).asked, 1, "{:?}", request(&bench));
+    }
+}
+
+/// A command with all words as they are.
+fn words(bench: &Bench, argv: &[&str]) -> ExecRequest {
+    ExecRequest { argv: argv.iter().map(|word| (*word).to_owned()).collect(), ..bench.escalated("") }
+}
+
+fn makefile(path: &Path, says: &str) {
+    std::fs::write(path, format!("all:\n\t@echo {says}\n")).unwrap();
+}
+
+fn a_file_is_looked_at_however_it_is_named() {
+    for (file, argv) in [
+        ("x.mk", &["make", "-f", "x.mk"][..]),
+        ("x.mk", &["make", "-sfx.mk"]),
+        ("x y.mk", &["make", "--file=x y.mk"]),
+        ("x@1.mk", &["make", "--file=x@1.mk"]),
+        ("x.mk", &["bash", "-c", "make -sfx.mk"]),
+        ("x y.mk", &["bash", "-c", "make --file='x y.mk'"]),
+    ] {
+        let bench = Bench::new(Wish::default(), for_session);
+        let file = bench.root.join("project").join(file);
+        for (says, asked) in [("good", 1), ("good", 0), ("evil", 1)] {
+            if !std::fs::read_to_string(&file).is_ok_and(|text| text.contains(says)) {
+                makefile(&file, says);
+            }
+            let came = bench.run(&words(&bench, argv));
+            assert_eq!(came.output, format!("{says}\n"), "{argv:?} {:?}", came.report);
+            assert_eq!(came.asked, asked, "{argv:?} {says}");
+        }
+    }
+}
+
+fn what_is_no_ordinary_file_is_asked_about_each_time() {
+    for name in ["/proc/self/cwd/x.mk", "/proc/thread-self/cwd/x.mk", "link", "pipe"] {
+        let bench = Bench::new(Wish::default(), for_session);
+        let project = bench.root.join("project");
+        relink(&project.join("link"), "/proc/self/cwd/x.mk");
+        rustix::fs::mkfifoat(rustix::fs::CWD, project.join("pipe"), rustix::fs::Mode::RWXU).unwrap();
+        for says in ["good", "evil"] {
+            makefile(&project.join("x.mk"), says);
+            let pipe = project.join("pipe");
+            let writer = (name == "pipe").then(|| std::thread::spawn(move || makefile(&pipe, says)));
+            let came = bench.run(&words(&bench, &["make", "-f", name]));
+            assert_eq!((came.asked, came.output), (1, format!("{says}\n")), "{name}");
+            if let Some(writer) = writer {
+                writer.join().unwrap();
+            }
+        }
+    }
+}
+
+fn a_file_in_a_variable_of_the_agent_is_looked_at() {
+    let bench = Bench::new(Wish::default(), for_session);
+    let file = bench.root.join("project/more.mk");
+    let request = || ExecRequest {
+        permissions: SandboxPermissions::RequireEscalated,
+        ..bench.with_variables("make -f /dev/null all", &[("MORE", "ROOT/project/more.mk")])
+    };
+    for (says, asked) in [("good", 1), ("good", 0), ("evil", 1)] {
+        if !std::fs::read_to_string(&file).is_ok_and(|text| text.contains(says)) {
+            makefile(&file, says);
+        }
+        assert_eq!(bench.run(&request()).asked, asked, "{says}");
     }
 }
 
