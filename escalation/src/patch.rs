@@ -123,6 +123,8 @@ impl Session {
         };
         let decided = record::decided(&call, &Subject::FileChange(subject), &grant, None);
         let on_record = self.audit().record(&decided).map_err(NotRun::Unrecorded)?;
+        // Whether it succeeds or not, and also what it deletes: somebody else may put something else there.
+        self.opens(judged.paths().iter().cloned());
         let approved = Approved::for_patch(&judged, &on_record);
         let applied = judged.apply(&approved);
         let error = applied.as_ref().err().map(|error| with_causes(error));

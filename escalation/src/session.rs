@@ -1,9 +1,8 @@
 //! A session: one policy, its rules, one broker, and everything that an agent may ask for.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use policies::AbsolutePath;
@@ -16,6 +15,7 @@ use crate::ask::Lasting;
 use crate::assess::RiskAssessor;
 use crate::audit::{AUDIT_FOLDER, Audit, AuditError, Event};
 use crate::broker::{ANSWER_LIMIT, Broker, BrokerParts};
+use crate::exec::TEMPORARY;
 use crate::ids::{SessionId, TurnId};
 use crate::memory::{APPROVALS_FOLDER, Memory};
 use crate::rules::SessionRules;
@@ -115,8 +115,6 @@ pub struct Session {
     audit: Arc<Audit>,
     surroundings: Surroundings,
     warnings: Vec<String>,
-    /// Where sandboxed commands could write so far.
-    opened: Mutex<BTreeSet<AbsolutePath>>,
 }
 
 impl Session {
@@ -159,7 +157,7 @@ impl Session {
             answer_limit,
             lasting,
         });
-        Ok(Self { id, policy, rules, broker, audit, surroundings, warnings, opened: Mutex::default() })
+        Ok(Self { id, policy, rules, broker, audit, surroundings, warnings })
     }
 
     /// The default for [`SessionParts::answer_limit`].
@@ -196,14 +194,17 @@ impl Session {
         self.broker.end_turn(turn);
     }
 
-    /// Takes note of where a sandboxed command can write.
-    pub(crate) fn opens(&self, places: Vec<AbsolutePath>) {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).extend(places);
+    /// Takes note of where a sandboxed command or a patch is about to write.
+    pub(crate) fn opens(&self, places: impl IntoIterator<Item = AbsolutePath>) {
+        // Those for temporary files count anyway.
+        let is_temporary =
+            |place: &AbsolutePath| TEMPORARY.iter().any(|folder| place.as_path().starts_with(folder));
+        self.broker.opens(places.into_iter().filter(|place| !is_temporary(place)).collect());
     }
 
-    /// Where sandboxed commands of this session could write so far, whatever they may now.
+    /// Where sandboxed commands and patches of this session could write so far, whatever they may now.
     pub(crate) fn opened(&self) -> Vec<AbsolutePath> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.broker.opened()
     }
 
     pub(crate) fn rules(&self) -> &SessionRules {

@@ -316,6 +316,76 @@ fn a_denied_host_stays_denied() {
     assert_eq!(home.open().denied_hosts().collect::<Vec<_>>(), ["evil.example"]);
 }
 
+#[test]
+fn where_commands_could_write_is_never_unlearnt() {
+    let home = Home::new();
+    let (mut memory, mut other) = (home.open(), home.open());
+    memory.opens([path("/opt/a"), path("/opt/a/b")]);
+    assert_eq!(other.opened(), [path("/opt/a")], "another process of the session");
+    let written = home.file().metadata().unwrap().ino();
+    other.opens([path("/opt/a/c")]);
+    assert_eq!(home.file().metadata().unwrap().ino(), written, "it is no news");
+    assert_eq!(Stores::read(&home.folder()).unwrap().sessions, [], "and nothing that could be taken back");
+
+    let files = AdditionalPermissions::parse(r#"{"fileSystem":{"write":["/opt/c"],"read":["/opt/d"]}}"#);
+    let for_turn = grant(What::Permissions(files.unwrap()), Terms::default());
+    remember(&mut memory, NewGrant { scope: GrantScope::Turn, ..for_turn });
+    memory.end_turn(&turn());
+    let short = Terms { expires_after: Some(Duration::ZERO), ..Terms::default() };
+    assert_eq!(memory.remember(grant(What::Root(path("/opt/e")), short), now()).unwrap(), None);
+    let id = remember(&mut memory, grant(What::Root(path("/opt/f")), Terms::default()));
+    assert_eq!(memory.revoke(&[id]).unwrap().len(), 1);
+    let all = ["/opt/a", "/opt/c", "/opt/e", "/opt/f"].map(path);
+    assert_eq!(home.open().opened(), all);
+    assert_eq!(Memory::open(&home.folder(), SessionId::parse("t").unwrap()).opened(), [], "another session");
+    std::fs::remove_file(home.file()).unwrap();
+    assert_eq!(memory.opened(), all, "this process knows");
+    assert_eq!(home.open().opened(), []);
+}
+
+#[test]
+fn a_place_is_also_where_its_name_leads() {
+    let home = Home::new();
+    let folder = home.0.path().canonicalize().unwrap();
+    symlink("target", folder.join("link")).unwrap();
+    std::fs::create_dir(folder.join("target")).unwrap();
+    let mut memory = home.open();
+    let [link, target] = ["link/new", "target/new"].map(|name| path(folder.join(name).to_str().unwrap()));
+    memory.opens([link.clone()]);
+    assert_eq!(memory.opened(), [link, target]);
+}
+
+#[test]
+fn a_file_that_does_not_say_where_commands_could_write_means_everywhere() {
+    let home = Home::new();
+    let id = remember(&mut home.open(), plain(1));
+    let text = std::fs::read_to_string(home.file()).unwrap();
+    let (before, _) = text.split_once(",\n  \"places\"").unwrap();
+    std::fs::write(home.file(), format!("{before}}}\n")).unwrap();
+    let mut memory = home.open();
+    assert_eq!(recall(&mut memory, 1), Some(id));
+    assert_eq!(memory.opened(), [path("/")]);
+}
+
+#[test]
+fn what_commands_could_write_takes_room_from_the_oldest_grants() {
+    let home = Home::new();
+    let mut memory = home.open();
+    let long = format!("/{}", "a".repeat(1_000_000));
+    remember(
+        &mut memory,
+        grant(What::Key(SubjectKind::Exec, key(1)), Terms { below: Some(path(&long)), ..Terms::default() }),
+    );
+    memory.opens((0..900).map(|number| path(&format!("/{number:090}"))));
+    assert!(matches!(memory.take_warnings()[..], [MemoryError::Forgot { .. }]));
+    let mut memory = home.open();
+    assert_eq!((memory.opened().len(), memory.list().count()), (900, 0));
+    assert!(memory.take_warnings().is_empty());
+    memory.opens((0..200).map(|number| path(&format!("/x{number}"))));
+    assert_eq!(memory.opened(), [path("/")]);
+    assert!(matches!(memory.take_warnings()[..], [MemoryError::AllOpened]));
+}
+
 /// A name, what is done, and what the warning says.
 type Hostile = (&'static str, fn(&Home), &'static str);
 
@@ -422,6 +492,7 @@ fn refuses(home: &Home, memory: &mut Memory, name: &str, message: &str) {
     assert!(memory.remember(plain(2), now()).is_err(), "{name}");
     memory.deny_host("evil.example");
     assert!(memory.is_host_denied("evil.example"), "{name}");
+    assert_eq!(memory.opened(), [path("/")], "{name}: nobody knows what its commands could write");
     assert_eq!(state(), before, "{name}: it was changed");
 }
 
@@ -478,7 +549,14 @@ fn a_home_that_cannot_be_written_or_read_grants_nothing_more() {
         let error = memory.remember(plain(1), now()).unwrap_err();
         assert!(error.to_string().starts_with("cannot create"), "{error}");
         assert!(memory.take_warnings().is_empty());
+        memory.opens([path("/opt/a")]);
+        memory.opens([path("/opt/a")]);
+        assert_eq!(memory.opened(), [path("/opt/a")], "it holds here");
+        let warnings = memory.take_warnings();
+        assert!(matches!(warnings[..], [MemoryError::File { action: "create", .. }]), "{warnings:?}");
         chmod(&home, 0o700);
+        memory.opens([]);
+        assert_eq!(Memory::open(&folder, session()).opened(), [path("/opt/a")], "and is made up for");
         remember(&mut memory, plain(1));
         remember(&mut memory, counted(2, 9));
         chmod(&folder, 0o500);

@@ -158,6 +158,16 @@ impl Broker {
         self.inner.lock().memory.is_host_denied(host)
     }
 
+    /// Takes note of where a sandboxed command or a patch is about to write.
+    pub(crate) fn opens(&self, places: Vec<AbsolutePath>) {
+        self.inner.lock().memory.opens(places);
+    }
+
+    /// Where sandboxed commands and patches of the session could write so far, in any process.
+    pub(crate) fn opened(&self) -> Vec<AbsolutePath> {
+        self.inner.lock().memory.opened()
+    }
+
     /// The folders that may be written for the rest of the session, for a call of this turn in `cwd`.
     pub fn granted_roots(&self, turn: &TurnId, cwd: &AbsolutePath) -> Vec<AbsolutePath> {
         self.inner.lock().memory.roots(turn, cwd, SystemTime::now())

@@ -14,9 +14,9 @@ use super::programs::ProgramFiles;
 use super::{ExecRequest, NotRun, SandboxPermissions};
 use crate::answer::Answer;
 use crate::ask::Draft;
+use crate::denials::real;
 use crate::gate;
 use crate::held::Held;
-use crate::ids::TurnId;
 use crate::session::Session;
 use crate::settled::{Authority, Category, Grant, Settled};
 use crate::subject::Subject;
@@ -119,7 +119,7 @@ impl Session {
         };
         let inside = self.prepare(request, Placement::Inside, additional)?;
         let inside_is_confined = inside.boundaries.is_confined();
-        let programs = self.program_files(&request.call.turn, &request.cwd).within(inside.boundaries.clone());
+        let programs = self.program_files(&request.cwd).within(inside.boundaries.clone());
         let cwd = request.cwd.as_path().to_string_lossy();
         let context = Context {
             approval: self.policy().approval_policy.get().for_evaluation(),
@@ -230,19 +230,33 @@ impl Session {
         crate::subject::ExecSubject { summary: verdict.summary.clone(), ..prepared.subject(self, request) }
     }
 
-    /// Where commands of this turn, in `cwd`, could have put programs.
-    pub(crate) fn program_files(&self, turn: &TurnId, cwd: &AbsolutePath) -> ProgramFiles {
+    /// Where commands could have put programs, for a call in `cwd`. Where something was written once stays suspicious,
+    /// whoever allowed it and for how long: who knows what was left there.
+    pub(crate) fn program_files(&self, cwd: &AbsolutePath) -> ProgramFiles {
         let surroundings = self.surroundings();
         let named = [surroundings.cwd.as_path().to_owned(), cwd.as_path().to_owned()];
         let project = self.policy().config.project.as_ref().map(|project| project.root.as_path().to_owned());
         let temporary = surroundings.variable("TMPDIR").map(std::path::PathBuf::from);
         let temporary = temporary.filter(|path| path.is_absolute());
         let writable = self.policy().profile.writable_paths();
-        // What was granted once stays suspicious: who knows what was left there.
-        let granted = self.broker().granted_roots(turn, cwd);
-        let granted = granted.into_iter().chain(self.opened()).map(AbsolutePath::into_path_buf);
-        let places = named.into_iter().chain(project).chain(temporary).chain(writable).chain(granted);
+        let opened = self.opened();
+        let search = self.search_folders_of(&opened);
+        let opened = opened.into_iter().chain(search).map(AbsolutePath::into_path_buf);
+        let places = named.into_iter().chain(project).chain(temporary).chain(writable).chain(opened);
         ProgramFiles::new(places)
+    }
+
+    /// The folders on `PATH` that one of these is a file of. It answers to a name there, also to that of a program
+    /// that has none yet, or that another program starts.
+    fn search_folders_of(&self, places: &[AbsolutePath]) -> Vec<AbsolutePath> {
+        let search = self.surroundings().variable("PATH").map(std::env::split_paths);
+        let folders = search.into_iter().flatten().filter_map(|folder| AbsolutePath::parse(folder).ok());
+        let files: Vec<&AbsolutePath> = places.iter().filter(|place| !place.as_path().is_dir()).collect();
+        let holds = |folder: &AbsolutePath| {
+            let real = real(folder);
+            files.iter().any(|file| file.parent().is_some_and(|parent| parent == *folder || parent == real))
+        };
+        folders.filter(holds).collect()
     }
 }
 
@@ -310,7 +324,7 @@ mod tests {
     use super::*;
     use crate::approver::DenyAll;
     use crate::fixtures::path;
-    use crate::ids::Call;
+    use crate::ids::{Call, TurnId};
     use crate::setup::Setup;
 
     /// Within a session, what a question was about is prepared again from the same profile and the same permissions.

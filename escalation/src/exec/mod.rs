@@ -26,6 +26,7 @@ pub(crate) use decide::{canonical, granted};
 pub use inputs::Inputs;
 pub use prepare::Unprepared;
 pub use programs::ProgramFiles;
+pub(crate) use programs::TEMPORARY;
 pub use report::{ExecReport, ItemStatus, NotRun, Ran};
 pub(crate) use request::LOCAL;
 pub use request::{ExecRequest, SandboxPermissions};

@@ -191,7 +191,7 @@ impl Session {
         environment: &BTreeMap<OsString, OsString>,
     ) -> Result<(Program, Inputs), Unprepared> {
         let boundaries = self.boundaries(&self.policy().profile.resolved.profile, &request.cwd)?;
-        let programs = self.program_files(&request.call.turn, &request.cwd).within(boundaries);
+        let programs = self.program_files(&request.cwd).within(boundaries);
         let lookup = Lookup::of(environment, &request.cwd);
         let inputs = Inputs::of(&request.argv, &request.environment, program.target(), lookup, &programs);
         let is_looked_up_elsewhere = programs.replaceable_search_folder(environment).is_some()

@@ -19,7 +19,7 @@ pub struct ProgramFiles {
 }
 
 /// Places for temporary files, which belong to everybody.
-const TEMPORARY: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
+pub(crate) const TEMPORARY: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 
 impl ProgramFiles {
     /// `workspaces` are the folders that commands work in: whatever the profile lets them write today, the

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::MemoryError;
 use super::grant::{GrantId, Remembered};
+use super::places::Places;
 use crate::ids::SessionId;
 
 /// The most that a session remembers. A person looks through a list; nobody looks through a longer one.
@@ -26,7 +27,7 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// The version of the format. What this program does not know gives no grants.
 const VERSION: u64 = 1;
 
-/// The grants and denials of a session.
+/// What a session has to remember.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Book {
@@ -35,11 +36,20 @@ pub(super) struct Book {
     /// The oldest first.
     pub(super) grants: Vec<Remembered>,
     denied_hosts: BTreeSet<String>,
+    /// Where its commands and patches could write. Earlier versions did not say, so it may be anywhere.
+    #[serde(default = "Places::everywhere")]
+    pub(super) places: Places,
 }
 
 impl Book {
     pub(super) fn new(session: SessionId) -> Self {
-        Self { version: VERSION, session, grants: Vec::new(), denied_hosts: BTreeSet::new() }
+        Self {
+            version: VERSION,
+            session,
+            grants: Vec::new(),
+            denied_hosts: BTreeSet::new(),
+            places: Places::default(),
+        }
     }
 
     /// Reads what [`Self::to_bytes`] wrote for this session.
@@ -81,7 +91,7 @@ impl Book {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.grants.is_empty() && self.denied_hosts.is_empty()
+        self.grants.is_empty() && self.denied_hosts.is_empty() && self.places.is_empty()
     }
 
     /// Adds a grant; answers with its name, or with that of one that says the same. What is over goes first, then
@@ -101,15 +111,22 @@ impl Book {
             return Err(MemoryError::Unwritable { label, why: visible(&error.to_string()) });
         }
         self.grants.push(grant);
+        let forgotten = self.make_room()?;
+        match self.grants.is_empty() {
+            true => Err(MemoryError::TooBig { label }),
+            false => Ok((id, forgotten)),
+        }
+    }
+
+    /// Forgets the oldest grants until the rest can be written down, and gives them back.
+    pub(super) fn make_room(&mut self) -> Result<Vec<Remembered>, MemoryError> {
         let mut forgotten = Vec::new();
-        while self.grants.len() > MAX_GRANTS || self.to_bytes()?.len() > MAX_BYTES {
-            if self.grants.len() == 1 {
-                self.grants.clear();
-                return Err(MemoryError::TooBig { label });
-            }
+        while !self.grants.is_empty()
+            && (self.grants.len() > MAX_GRANTS || self.to_bytes()?.len() > MAX_BYTES)
+        {
             forgotten.push(self.grants.remove(0));
         }
-        Ok((id, forgotten))
+        Ok(forgotten)
     }
 
     /// Denies a host. Answers whether that is news.
@@ -132,10 +149,14 @@ impl Book {
         self.denied_hosts.iter().map(String::as_str)
     }
 
-    /// Takes over what else was denied, and how late it was known to be for each grant: neither is ever unlearnt.
+    /// Takes over what else was denied or open to commands, and how late it was known to be for each grant: none of it
+    /// is ever unlearnt.
     pub(super) fn learn(&mut self, earlier: &Self) {
         for host in &earlier.denied_hosts {
             self.deny(host);
+        }
+        for place in earlier.places.iter() {
+            self.places.add(place);
         }
         let seen: BTreeMap<_, _> = earlier.grants.iter().map(|grant| (&grant.id, grant.seen_ms)).collect();
         for grant in &mut self.grants {
@@ -194,6 +215,7 @@ mod tests {
             book.add(grant(what, None), 5).unwrap();
         }
         book.deny("Evil.example.");
+        book.places.add(&AbsolutePath::parse("/opt/tools").unwrap());
         let text = String::from_utf8(book.to_bytes().unwrap()).unwrap();
         assert_eq!(parse(&text).unwrap(), book);
     }

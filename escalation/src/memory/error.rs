@@ -109,6 +109,9 @@ pub enum MemoryError {
         /// What, safe to print.
         label: String,
     },
+    /// So many places were open to commands that no more can be told apart.
+    #[error("no rule lets a command leave the sandbox any more: its commands could write in too many places")]
+    AllOpened,
     /// So many hosts were denied that no more can be told apart.
     #[error("denied all hosts for this session: {limit} were denied one by one")]
     AllDenied {
@@ -165,7 +168,7 @@ impl MemoryError {
                 "write a rule for what is approved again and again, or revoke what is not needed any more"
                     .to_owned()
             }
-            Self::AllDenied { .. } => "start another session".to_owned(),
+            Self::AllDenied { .. } | Self::AllOpened => "start another session".to_owned(),
         }
     }
 }

@@ -3,10 +3,14 @@
 //! What holds for a turn is in memory only. What holds for the session is in a file (`store.rs`), so that another
 //! process can show it and take it back; that takes effect at the next question. What cannot be read, or could have
 //! been written by somebody else, grants nothing.
+//!
+//! There too is where sandboxed commands and patches of the session could ever write (`places.rs`): what lies there is
+//! nothing that a rule names. Where that cannot be read, it is everywhere.
 
 mod book;
 mod error;
 mod grant;
+mod places;
 mod recall;
 mod store;
 mod stored;
@@ -15,13 +19,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::SystemTime;
 
-use policies::{AbsolutePath, AdditionalPermissions, GrantScope};
+use policies::{AbsolutePath, Access, AdditionalPermissions, EntryPath, GrantScope};
 
 pub use book::{MAX_BYTES, MAX_DENIED_HOSTS, MAX_GRANTS};
 pub use error::MemoryError;
 pub use grant::{GrantId, NewGrant, Remembered, What};
+pub use places::MAX_PLACES;
 pub use stored::{MAX_SESSIONS, StoredSession, Stores};
 
+use crate::denials::real;
 use crate::ids::{SessionId, TurnId};
 use crate::key::Key;
 use book::Book;
@@ -47,6 +53,10 @@ pub struct Memory {
     turns: Vec<(TurnId, Remembered)>,
     /// What is over, though the file may say otherwise because it could not be written.
     over: BTreeSet<GrantId>,
+    /// Whether the file cannot be believed, so that nobody knows what commands could write.
+    is_unknown: bool,
+    /// Whether the file may lack places that are known here.
+    is_unwritten: bool,
     warnings: Vec<MemoryError>,
 }
 
@@ -72,6 +82,8 @@ impl Memory {
             book: Book::new(session),
             turns: Vec::new(),
             over: BTreeSet::new(),
+            is_unknown: false,
+            is_unwritten: false,
             warnings: Vec::new(),
         }
     }
@@ -154,17 +166,23 @@ impl Memory {
             let label = execpolicy::display::visible_up_to(&grant.label, 200);
             return Err(MemoryError::Uncountable { label });
         }
+        // Before anything can be written there.
+        self.opens(grant.what.places());
         let now_ms = self.settle(now);
         let Some(remembered) = Remembered::new(&grant, now_ms) else { return Ok(None) };
         let (id, forgotten) = match grant.scope {
             GrantScope::Turn => self.add_to_turn(grant.turn, remembered),
             GrantScope::Session => self.add_to_session(remembered, now_ms)?,
         };
+        self.warn_of(forgotten);
+        Ok(Some(id))
+    }
+
+    fn warn_of(&mut self, forgotten: Vec<Remembered>) {
         if let Some(first) = forgotten.into_iter().next() {
             let label = execpolicy::display::visible(&first.label);
             self.warn(MemoryError::Forgot { label });
         }
-        Ok(Some(id))
     }
 
     fn add_to_turn(&mut self, turn: TurnId, grant: Remembered) -> (GrantId, Vec<Remembered>) {
@@ -228,6 +246,52 @@ impl Memory {
         let of_turn = self.turns.iter().filter(move |(held, _)| held == turn).map(|(_, grant)| grant);
         let of_session = self.book.grants.iter().filter(|grant| !self.over.contains(&grant.id));
         of_session.chain(of_turn).filter(move |grant| grant.holds(cwd, now_ms))
+    }
+
+    /// Takes note of places, with what lies below them, that sandboxed commands or patches of the session can write from
+    /// now on. It is never unlearnt: not when a grant ends, is revoked or forgotten. When it cannot be written down it
+    /// holds in this process, and there is a warning.
+    pub fn opens(&mut self, places: impl IntoIterator<Item = AbsolutePath>) {
+        self.reload();
+        let was_told_apart = !self.book.places.is_everywhere();
+        let mut is_news = false;
+        for place in places {
+            // A name may lead elsewhere later.
+            for place in [real(&place), place] {
+                is_news |= self.book.places.add(&place);
+            }
+        }
+        if was_told_apart && self.book.places.is_everywhere() {
+            self.warn(MemoryError::AllOpened);
+        }
+        let Some(store) = self.store.as_mut().filter(|_| is_news || self.is_unwritten) else { return };
+        let written = store.change(|book| {
+            book.learn(&self.book);
+            book.make_room()
+        });
+        match written {
+            Ok((forgotten, book)) => {
+                self.is_unwritten = false;
+                self.take(book);
+                self.warn_of(forgotten);
+            }
+            Err(error) => {
+                self.is_unwritten = true;
+                if is_news {
+                    self.warn(error);
+                }
+            }
+        }
+    }
+
+    /// Where sandboxed commands and patches of the session could write so far, in this process or another one,
+    /// whatever they may now. `/` when the file cannot be believed.
+    pub fn opened(&mut self) -> Vec<AbsolutePath> {
+        self.reload();
+        match self.is_unknown {
+            true => vec![AbsolutePath::root()],
+            false => self.book.places.iter().cloned().collect(),
+        }
     }
 
     /// Denies a host for the session. It beats every grant (I3), stays when grants are revoked, and holds in this
@@ -327,6 +391,7 @@ impl Memory {
             Some(Ok(Some(book))) => self.take(book),
             Some(Err(error)) => {
                 self.book.grants.clear();
+                self.is_unknown = true;
                 self.warn(error);
             }
         }
@@ -334,6 +399,7 @@ impl Memory {
 
     /// Takes what was read, and keeps what must not be unlearnt.
     fn take(&mut self, mut book: Book) {
+        self.is_unknown = false;
         book.learn(&self.book);
         self.over.retain(|id| book.grants.iter().any(|grant| grant.id == *id));
         self.book = book;
@@ -374,6 +440,26 @@ impl Memory {
             }
         }
         now_ms
+    }
+}
+
+impl What {
+    /// Where it lets write.
+    fn places(&self) -> Vec<AbsolutePath> {
+        match self {
+            Self::Key(..) => Vec::new(),
+            Self::Root(root) => vec![root.clone()],
+            Self::Permissions(permissions) => {
+                let written = permissions.entries.iter().filter(|entry| entry.access == Access::Write);
+                let place = |path: &EntryPath| match path {
+                    EntryPath::Path(path) => path.clone(),
+                    EntryPath::Glob(glob) => glob.static_prefix().clone(),
+                    // Permissions are remembered by path. One that is not may lead anywhere.
+                    EntryPath::Special { .. } => AbsolutePath::root(),
+                };
+                written.map(|entry| place(&entry.path)).collect()
+            }
+        }
     }
 }
 

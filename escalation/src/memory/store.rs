@@ -114,6 +114,8 @@ impl Store {
         let mut book = before.clone();
         let result = change(&mut book)?;
         if book != before {
+            // What is not to be unlearnt came with it.
+            book.make_room()?;
             self.write(folder.as_fd(), &book)?;
         }
         Ok((result, book))

@@ -25,7 +25,8 @@ pub struct StoredSession {
     pub denied_hosts: Vec<String>,
 }
 
-/// Everything that sessions remember in one folder.
+/// Everything that sessions remember in one folder, without those that remember only what their commands could
+/// write: that is nothing to take back.
 #[derive(Debug, Default)]
 pub struct Stores {
     /// Those that could be read, in order of name.
@@ -43,11 +44,20 @@ impl Stores {
         let mut stores = Self::default();
         for session in sessions(folder)? {
             match Store::new(folder, session.clone()).refresh() {
-                Ok(book) => stores.sessions.extend(book.map(|book| stored(session, book))),
+                Ok(book) => {
+                    let stored = book.map(|book| stored(session, book));
+                    stores.sessions.extend(stored.filter(|stored| !stored.is_empty()));
+                }
                 Err(error) => stores.errors.push(error),
             }
         }
         Ok(stores)
+    }
+}
+
+impl StoredSession {
+    fn is_empty(&self) -> bool {
+        self.grants.is_empty() && self.denied_hosts.is_empty()
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use escalation::approver::{Reply, Scripted};
 use escalation::{
     Answer, Ask, BoxFuture, Call, Captured, ExecReport, ExecRequest, Run, RunEnd, Runner, SandboxPermissions,
-    Session, Setup, TurnId,
+    Session, SessionId, Setup, TurnId,
 };
 use policies::{AbsolutePath, Asked, SandboxMode};
 use sandbox::foreground::Outcome;
@@ -21,6 +21,7 @@ pub(crate) struct Bench {
     _folder: tempfile::TempDir,
     pub(crate) root: PathBuf,
     pub(crate) session: Session,
+    setup: Setup,
     pub(crate) approver: Arc<Scripted>,
     pub(crate) turn: TurnId,
 }
@@ -37,6 +38,8 @@ pub(crate) struct Wish {
     pub(crate) profile: Option<&'static str>,
     /// More variables of the user's.
     pub(crate) variables: &'static [(&'static str, &'static str)],
+    /// The name of a session that remembers.
+    pub(crate) name: Option<&'static str>,
 }
 
 impl Default for Wish {
@@ -49,6 +52,7 @@ impl Default for Wish {
             path: None,
             profile: None,
             variables: &[],
+            name: None,
         }
     }
 }
@@ -101,12 +105,25 @@ impl Bench {
                 None => Asked::Mode(wish.mode),
             }),
             overrides: vec![format!("approval_policy={}", wish.policy)],
+            id: wish.name.map(|name| SessionId::parse(name).unwrap()),
             ..Setup::new(cwd, variables, approver.clone())
         };
-        let session = setup.open().unwrap();
+        let session = setup.clone().open().unwrap();
         let turn = TurnId("turn".to_owned());
         session.begin_turn(&turn);
-        Self { _folder: folder, root, session, approver, turn }
+        Self { _folder: folder, root, session, setup, approver, turn }
+    }
+
+    /// Ends the session, and opens it again.
+    pub(crate) fn reopen(&mut self) {
+        self.reopen_with(|_| ());
+    }
+
+    /// Ends the session, and opens it again with something different.
+    pub(crate) fn reopen_with(&mut self, change: impl FnOnce(&mut Setup)) {
+        change(&mut self.setup);
+        self.session = self.setup.clone().open().unwrap();
+        self.session.begin_turn(&self.turn);
     }
 
     /// One with a profile of this configuration.
@@ -172,6 +189,22 @@ impl Bench {
             .collect();
         ExecRequest { environment, ..self.request(script) }
     }
+}
+
+/// A folder for what is installed outside of every workspace.
+///
+/// That is in no place for temporary files. Where there is only such a place, everything below is suspicious, and there
+/// is nothing to tell apart: the last part says so.
+pub(crate) fn installed() -> (tempfile::TempDir, PathBuf, bool) {
+    let is_temporary =
+        |path: &PathBuf| ["/tmp", "/var/tmp", "/dev/shm"].iter().any(|place| path.starts_with(place));
+    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    let built = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let places = [Some(built.clone()).filter(|built| !is_temporary(built)), home, Some(built)];
+    let folder = places.into_iter().flatten().find_map(|place| tempfile::tempdir_in(place).ok()).unwrap();
+    let path = folder.path().canonicalize().unwrap();
+    let is_temporary = is_temporary(&path);
+    (folder, path, is_temporary)
 }
 
 /// A runner that takes its time.

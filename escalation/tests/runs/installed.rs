@@ -1,13 +1,13 @@
 //! Programs that are installed outside of every workspace, and what still hands them over to one.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use escalation::approver::Reply;
 use escalation::{Answer, Ask, Call, ExecRequest, PermissionsAnswer, PermissionsRequest, Subject, TurnId};
 use policies::{AbsolutePath, Access, AdditionalPermissions, Entry, GrantScope};
 
-use crate::bench::{Behaviour, Bench, Wish};
+use crate::bench::{Behaviour, Bench, Wish, installed};
 
 pub(crate) const BEHAVIOURS: &[Behaviour] = &[
     (
@@ -18,15 +18,6 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
     ("what_was_granted_once_stays_suspicious", what_was_granted_once_stays_suspicious),
     ("inherited_variables_can_keep_a_command_inside", inherited_variables_can_keep_a_command_inside),
 ];
-
-/// What is built is in no place for temporary files, as a rule. Where it is, everything below is suspicious, and there
-/// is nothing to tell apart.
-fn installed() -> (tempfile::TempDir, PathBuf, bool) {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let path = folder.path().canonicalize().unwrap();
-    let is_temporary = ["/tmp", "/var/tmp", "/dev/shm"].iter().any(|place| path.starts_with(place));
-    (folder, path, is_temporary)
-}
 
 fn bench(bin: &Path, answers: impl FnMut(&Ask) -> Reply + Send + 'static) -> Bench {
     let rules = "prefix_rule(pattern=['mytool'], decision='allow')";

@@ -15,6 +15,7 @@ mod changing;
 mod deciding;
 mod installed;
 mod leaving;
+mod replaceable;
 mod retrying;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         installed::BEHAVIOURS,
         deciding::BEHAVIOURS,
         leaving::BEHAVIOURS,
+        replaceable::BEHAVIOURS,
         retrying::BEHAVIOURS,
     ]
     .concat();
