@@ -40,6 +40,19 @@ impl Terminal {
     /// # Errors
     /// When there is no terminal, or it does not start.
     pub fn start(place: &Place, command: &Command, rows: u16, columns: u16) -> Result<Self> {
+        Self::start_as(place, command, "dumb", (rows, columns))
+    }
+
+    /// The same at a terminal of this kind: `dumb`, or one that single keys answer at.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_as(
+        place: &Place,
+        command: &Command,
+        term: &str,
+        (rows, columns): (u16, u16),
+    ) -> Result<Self> {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let OpenptyResult { master, slave } = openpty(&size, None).context("cannot open a terminal")?;
         let far_path = std::fs::read_link(format!("/proc/self/fd/{}", slave.as_raw_fd()))?;
@@ -56,7 +69,7 @@ impl Terminal {
             .arg("--ctty")
             .arg(command.get_program())
             .args(command.get_args())
-            .env("TERM", "dumb")
+            .env("TERM", term)
             .env("PS1", "prompt> ")
             .stdin(slave.try_clone()?)
             .stdout(slave.try_clone()?)

@@ -18,6 +18,7 @@ use tests::terminal::Terminal;
 tests::on_every_backend_and_user!(
     a_yes_runs_it_inside,
     a_no_refuses_and_a_cancel_ends_it,
+    one_key_answers,
     a_second_attempt_gets_what_was_missing,
     a_second_attempt_can_be_refused_or_cancelled,
     a_rule_that_cannot_be_written_is_told,
@@ -48,6 +49,11 @@ fn asking(place: &Place, backend: Backend, flags: &[&str], argv: &[&str]) -> Com
 
 fn at_a_terminal(place: &Place, backend: Backend, flags: &[&str], argv: &[&str]) -> Result<Terminal> {
     Terminal::start(place, &asking(place, backend, flags, argv), 40, 100)
+}
+
+/// Where single keys answer.
+fn at_an_xterm(place: &Place, backend: Backend, flags: &[&str], argv: &[&str]) -> Result<Terminal> {
+    Terminal::start_as(place, &asking(place, backend, flags, argv), "xterm", (40, 100))
 }
 
 /// Waits for the question, and until it listens.
@@ -137,15 +143,45 @@ fn a_rule_that_cannot_be_written_is_told(backend: Backend, place: &mut Place) ->
     Ok(())
 }
 
+/// Single keys, as people press them.
+fn one_key_answers(backend: Backend, place: &mut Place) -> Result<()> {
+    let cancelled = 130;
+    for (key, status) in [("n", 126), ("c", cancelled), ("\x1b", cancelled), ("\x03", cancelled), ("y", 0)] {
+        place.sh("mkdir -p build")?;
+        let mut terminal = at_an_xterm(place, backend, &["-a", "on-request"], &["rm", "-rf", "build"])?;
+        let before = terminal.modes()?;
+        terminal.await_text("Press a key.")?;
+        // What is no answer changes nothing.
+        answer(&mut terminal, "run this command?", "Y")?;
+        terminal.await_text("that key is no answer")?;
+        answer(&mut terminal, "run this command?", key)?;
+        ensure!(terminal.status()? == status, "{key:?}: {}", terminal.screen());
+        ensure!(terminal.modes()? == before, "{key:?}: the terminal's modes changed");
+        ensure!(place.ws().join("build").exists() == (status != 0), "{key:?}: {}", terminal.screen());
+    }
+    Ok(())
+}
+
+/// Beside each stands the same answer later, which counts.
 fn keys_typed_ahead_are_no_answer(backend: Backend, place: &mut Place) -> Result<()> {
-    place.sh("mkdir build")?;
-    let flags = ["-a", "on-request", "--answer-within", "3s"];
-    let mut terminal = at_a_terminal(place, backend, &flags, &["rm", "-rf", "build"])?;
-    terminal.type_keys("y")?;
-    terminal.await_text("run this command?")?;
-    ensure!(terminal.status()? == 126, "{}", terminal.screen());
-    ensure!(terminal.screen().contains("nobody answered within 3 s"), "{}", terminal.screen());
-    ensure!(place.ws().join("build").exists());
+    for (term, keys) in [("xterm", "y"), ("dumb", "y\n")] {
+        for (is_ahead, status) in [(true, 126), (false, 0)] {
+            place.sh("mkdir -p build")?;
+            let within = if is_ahead { "3s" } else { "60s" };
+            let flags = ["-a", "on-request", "--answer-within", within];
+            let command = asking(place, backend, &flags, &["rm", "-rf", "build"]);
+            let mut terminal = Terminal::start_as(place, &command, term, (40, 100))?;
+            if is_ahead {
+                terminal.type_keys(keys)?;
+                terminal.await_text("run this command?")?;
+            } else {
+                answer(&mut terminal, "run this command?", keys)?;
+            }
+            ensure!(terminal.status()? == status, "{term} {is_ahead}: {}", terminal.screen());
+            ensure!(terminal.screen().contains("nobody answered within 3 s") == is_ahead, "{term}");
+            ensure!(place.ws().join("build").exists() == is_ahead, "{term} {is_ahead}");
+        }
+    }
     Ok(())
 }
 
