@@ -302,9 +302,11 @@ impl<'a> Prompt<'a> {
 
     fn hint(&mut self, words: &str) -> io::Result<Option<End>> {
         self.hints = self.hints.saturating_add(1);
-        if self.hints <= MAX_HINTS {
-            if self.hints > 1 && self.clears && self.look.columns() > NOTE_COLUMNS {
-                // In the place of the one before, so that the question stays where it is.
+        // In the place of the one before, so that the question stays where it is. Where it has no place, it is not said.
+        let replaces = self.clears && self.look.columns() > NOTE_COLUMNS;
+        let is_first = self.hints == 1;
+        if self.hints <= MAX_HINTS && (is_first || replaces || !self.clears) {
+            if replaces && !is_first {
                 self.device.write(ROW_ABOVE)?;
             }
             self.device.write(&render::note(&self.look, words))?;

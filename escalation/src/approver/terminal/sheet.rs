@@ -162,7 +162,7 @@ impl<'a> Sheet<'a> {
                 self.argv(&subcommand.argv);
                 self.needed("program", &subcommand.program.to_string());
                 self.needed("in", &subcommand.cwd.to_string());
-                self.placement(subcommand.placement == Placement::Inside);
+                self.placement(subcommand.placement, subcommand.placement == Placement::Inside);
             }
             Subject::StdinWrite(stdin) => {
                 self.argv(&stdin.argv);
@@ -203,7 +203,7 @@ impl<'a> Sheet<'a> {
             self.some("repository", &exec.repository);
         }
         self.machine(&exec.environment_id);
-        self.placement(exec.reach.sandboxed);
+        self.placement(exec.placement, exec.reach.sandboxed);
         self.reach(&exec.reach);
         if let Some(additional) = &exec.additional {
             self.permissions("extra", additional);
@@ -234,10 +234,17 @@ impl<'a> Sheet<'a> {
         self.page.fact(Ink::Plain, "network", if is_open { "yes" } else { "no" });
     }
 
-    pub(super) fn placement(&mut self, sandboxed: bool) {
-        match sandboxed {
-            true => self.page.fact(Ink::Plain, "sandbox", "yes"),
-            false => self.page.fact(Ink::Warning, "sandbox", "NONE: it can do whatever you can"),
+    /// Outside the sandbox hidden files stay hidden, by a sandbox that hides them and nothing else.
+    pub(super) fn placement(&mut self, placement: Placement, sandboxed: bool) {
+        match (placement, sandboxed) {
+            (Placement::Inside, true) => self.page.fact(Ink::Plain, "sandbox", "yes"),
+            (Placement::Outside, true) => {
+                let words = "NONE, but hidden files stay hidden: it can do whatever else you can";
+                self.page.fact(Ink::Warning, "sandbox", words);
+            }
+            (Placement::Inside | Placement::Outside, false) => {
+                self.page.fact(Ink::Warning, "sandbox", "NONE: it can do whatever you can");
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! whether there is a sandbox, where it starts, how much it would have beyond that and which of it lets it write, and
 //! how many variables it sets. It gets a yes only once all of it was shown.
 
+use execpolicy::Placement;
 use policies::{Access, AdditionalPermissions};
 
 use super::page::{Foreign, Ink, Newlines};
@@ -43,7 +44,7 @@ impl Sheet<'_> {
                 self.shortened("command", &execpolicy::shell::join(&subcommand.argv), rows.command);
                 self.shortened("program", &subcommand.program.to_string(), rows.name);
                 self.shortened("in", &subcommand.cwd.to_string(), rows.name);
-                self.placement(subcommand.placement == execpolicy::Placement::Inside);
+                self.placement(subcommand.placement, subcommand.placement == Placement::Inside);
             }
             Subject::StdinWrite(stdin) => {
                 self.shortened("command", &execpolicy::shell::join(&stdin.argv), rows.name);
@@ -80,7 +81,7 @@ impl Sheet<'_> {
         let cwd = exec.cwd_target.as_ref().unwrap_or(&exec.cwd);
         self.shortened("in", &cwd.to_string(), rows.name);
         self.short_machine(&exec.environment_id, rows);
-        self.placement(exec.reach.sandboxed);
+        self.placement(exec.placement, exec.reach.sandboxed);
         if exec.reach.sandboxed && exec.reach.network {
             self.network(true);
         }

@@ -38,6 +38,21 @@ fn a_rule_that_leaves_the_sandbox_says_so() {
     assert!(view(&retry, &WIDE, View::Help, true).text.contains("lets them run WITHOUT A SANDBOX"));
 }
 
+/// Outside the sandbox the files that a profile hides stay hidden; it is outside all the same.
+#[test]
+fn outside_is_said_where_hidden_files_stay_hidden() {
+    let environment = (0..60).map(|number| (format!("A{number}"), "x".repeat(90))).collect();
+    let outside = ExecSubject { placement: Placement::Outside, environment, ..exec(&["make"]) };
+    let inside = ExecSubject { placement: Placement::Inside, ..outside.clone() };
+    for (subject, sandbox) in [(outside, "NONE, but hidden files stay hidden: it can"), (inside, "yes\n")] {
+        let ask = asked(draft(Subject::Exec(Box::new(subject))));
+        for look in [WIDE, WIDE.sized(80, 200), WIDE.sized(80, 20)] {
+            let shown = question(&ask, &look);
+            assert!(shown.contains(&format!("  sandbox    \u{2502} {sandbox}")), "{shown}");
+        }
+    }
+}
+
 /// A change of these files, and what is said about it.
 struct Row {
     actions: &'static [FileAction],
