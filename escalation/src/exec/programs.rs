@@ -15,6 +15,8 @@ use super::interpreters::Lookup;
 #[derive(Clone, Debug)]
 pub struct ProgramFiles {
     roots: WritableRoots,
+    /// Those of them that are no places for temporary files.
+    workspaces: WritableRoots,
     boundaries: Option<Boundaries>,
 }
 
@@ -25,7 +27,9 @@ impl ProgramFiles {
     /// `workspaces` are the folders that commands work in: whatever the profile lets them write today, the
     /// repository's author wrote what lies there. `TMPDIR` belongs to them.
     pub fn new(workspaces: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self::below(workspaces.into_iter().chain(TEMPORARY.map(PathBuf::from)))
+        let Self { mut roots, workspaces, boundaries } = Self::below(workspaces);
+        roots.0.extend(Self::below(TEMPORARY.map(PathBuf::from)).roots.0);
+        Self { roots, workspaces, boundaries }
     }
 
     /// What lies below these folders, by any name.
@@ -35,7 +39,7 @@ impl ProgramFiles {
             roots.extend(root.canonicalize().ok().and_then(|real| real.to_str().map(str::to_owned)));
             roots.extend(root.to_str().map(str::to_owned));
         }
-        Self { roots: WritableRoots(roots), boundaries: None }
+        Self { workspaces: WritableRoots(roots.clone()), roots: WritableRoots(roots), boundaries: None }
     }
 
     /// Also by what this plan lets a run write. One without a sandbox says nothing: there is no sandboxed side.
@@ -93,7 +97,17 @@ impl ProgramFiles {
     /// Whether a name in this place could be made to lead elsewhere: by what lies there, or by a symlink on the way. A
     /// place that does not exist is nobody's, unless it lies where somebody may make it.
     pub(super) fn is_replaceable_place(&self, place: &Path) -> bool {
-        let within = |path: &Path| path.to_str().is_none_or(|path| self.roots.replaceable(path));
+        self.is_open_place(place, &self.roots)
+    }
+
+    /// The same for what lies in a home directory. A place for temporary files says nothing here: what counts is
+    /// whether a run may write there.
+    pub(super) fn is_open_home(&self, place: &Path) -> bool {
+        self.is_open_place(place, &self.workspaces)
+    }
+
+    fn is_open_place(&self, place: &Path, roots: &WritableRoots) -> bool {
+        let within = |path: &Path| path.to_str().is_none_or(|path| roots.replaceable(path));
         let real = place.canonicalize();
         within(place)
             || real.as_deref().is_ok_and(within)

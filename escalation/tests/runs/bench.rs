@@ -36,7 +36,7 @@ pub(crate) struct Wish {
     pub(crate) path: Option<&'static str>,
     /// In the place of the mode.
     pub(crate) profile: Option<&'static str>,
-    /// More variables of the user's.
+    /// More variables of the user's, or other ones. `ROOT` stands for the folder.
     pub(crate) variables: &'static [(&'static str, &'static str)],
     /// The name of a session that remembers.
     pub(crate) name: Option<&'static str>,
@@ -96,7 +96,10 @@ impl Bench {
         };
         let mut variables: Vec<(OsString, OsString)> =
             vec![("PATH".into(), path.into()), ("HOME".into(), root.join("home").into())];
-        variables.extend(wish.variables.iter().map(|(name, value)| (name.into(), value.into())));
+        for (name, value) in wish.variables {
+            variables.retain(|(other, _)| other != name);
+            variables.push((name.into(), value.replace("ROOT", root.to_str().unwrap()).into()));
+        }
         let approver = Arc::new(Scripted::with(answers));
         let cwd = AbsolutePath::parse(root.join("project")).unwrap();
         let setup = Setup {

@@ -80,7 +80,8 @@ fn an_installed_program_is_as_good_as_what_it_leads_to() {
 fn a_grant_does_not_hide_a_link() {
     let (_folder, bin, is_temporary) = installed();
     let bench = bench(&bin, grant);
-    ask_for(&bench, &bench.path("home"));
+    std::fs::create_dir(bench.root.join("more")).unwrap();
+    ask_for(&bench, &bench.path("more"));
     program(&bin.join("real"), TOUCH);
     let current = bench.root.join("project/current");
     symlink(bin.join("real"), &current).unwrap();
@@ -136,6 +137,11 @@ fn inherited_variables_can_keep_a_command_inside() {
         (&[("BASH_ENV", "./env.sh")][..], false),
         (&[("LD_LIBRARY_PATH", ":/usr/lib")], false),
         (&[("PYTHONPATH", "/usr/lib")], true),
+        (&[("XDG_CONFIG_HOME", "ROOT/project/xdg")], false),
+        (&[("GIT_CONFIG_GLOBAL", "ROOT/project/gitconfig")], false),
+        (&[("GIT_CONFIG_GLOBAL", "/etc/gitconfig")], true),
+        (&[("HOME", "ROOT/project"), ("CODEX_HOME", "ROOT/home/.codex")], false),
+        (&[("HOME", "ROOT/outside"), ("CODEX_HOME", "ROOT/home/.codex")], true),
     ] {
         let bench = Bench::silent(Wish { rules, variables, ..Wish::default() });
         let came = bench.script("touch ROOT/outside/x");
