@@ -11,6 +11,7 @@ use super::inner::Commands;
 use super::interpreters::Lookup;
 use super::prepare::Prepared;
 use super::programs::ProgramFiles;
+use super::repositories::GitPlace;
 use super::{ExecRequest, NotRun, SandboxPermissions};
 use crate::answer::Answer;
 use crate::ask::Draft;
@@ -199,7 +200,8 @@ impl Session {
         }
         // By the path that is executed, so that each symlink on the way is looked at.
         let lookup = Lookup::of(&inside.environment, &request.cwd);
-        let inner = Commands::of(&request.argv).list.into_iter().enumerate().flat_map(|(index, words)| {
+        let commands = Commands::of(&request.argv);
+        let inner = commands.list.iter().enumerate().flat_map(|(index, words)| {
             // A later word may be a program, too (`env`, `xargs`); one with a slash is a file that is worked on.
             let named = move |(at, word): (usize, &String)| match index + at {
                 0 => None,
@@ -209,10 +211,10 @@ impl Session {
             words.iter().enumerate().filter_map(named).collect::<Vec<_>>()
         });
         let own = [inside.program.path(), inside.program.target()].map(|path| path.as_path().to_owned());
-        match own.into_iter().chain(inner).find_map(|path| programs.doubtful(&path, lookup)) {
-            Some(why) => Err(why),
-            None => Ok(()),
-        }
+        let doubtful = own.into_iter().chain(inner).find_map(|path| programs.doubtful(&path, lookup));
+        let git =
+            GitPlace { lookup, boundaries: &inside.boundaries, programs, environment: &inside.environment };
+        doubtful.or_else(|| git.doubtful(&commands)).map_or(Ok(()), Err)
     }
 
     /// Whether a command starts in the folder of the session, which is the one that rules are about.

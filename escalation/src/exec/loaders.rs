@@ -209,6 +209,11 @@ impl ProgramFiles {
         bad.next()
     }
 
+    /// Whether a command line names something that somebody else could replace.
+    pub(super) fn is_open_command(&self, line: &str, cwd: &Path) -> bool {
+        self.is_open(Form::Words, OsStr::new(line), cwd)
+    }
+
     fn is_open(&self, form: Form, value: &OsStr, cwd: &Path) -> bool {
         let Some(value) = value.to_str() else { return true };
         let at = |place: &str| !place.starts_with('/') || self.is_replaceable_place(Path::new(place));

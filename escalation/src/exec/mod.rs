@@ -8,6 +8,8 @@
 
 mod captured;
 mod decide;
+mod git_config;
+mod git_index;
 mod inner;
 mod inputs;
 mod interpreters;
@@ -18,6 +20,7 @@ mod permit;
 mod prepare;
 mod programs;
 mod report;
+mod repositories;
 mod request;
 mod runner;
 

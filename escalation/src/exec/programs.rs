@@ -100,6 +100,11 @@ impl ProgramFiles {
         self.is_open_place(place, &self.roots)
     }
 
+    /// Whether commands were given this very place, or one in it.
+    pub(super) fn opens_below(&self, place: &Path) -> bool {
+        self.roots.0.iter().any(|root| Path::new(root).starts_with(place))
+    }
+
     /// The same for what lies in a home directory. A place for temporary files says nothing here: what counts is
     /// whether a run may write there.
     pub(super) fn is_open_home(&self, place: &Path) -> bool {

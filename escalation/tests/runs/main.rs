@@ -16,6 +16,7 @@ mod deciding;
 mod installed;
 mod leaving;
 mod replaceable;
+mod repositories;
 mod retrying;
 
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         deciding::BEHAVIOURS,
         leaving::BEHAVIOURS,
         replaceable::BEHAVIOURS,
+        repositories::BEHAVIOURS,
         retrying::BEHAVIOURS,
     ]
     .concat();
