@@ -96,7 +96,7 @@ fn open(
     let project = policy.config.project.as_ref().map(|project| project.root.as_path().to_owned());
     let folders = [caller.cwd.as_path().to_owned(), cwd.as_path().to_owned()];
     let temporary = caller.tmpdir().map(|folder| folder.as_path().to_owned());
-    let writable = policy.profile.writable_paths();
+    let writable = policy.declared_writable();
     let places = ProgramFiles::new(folders.into_iter().chain(project).chain(temporary).chain(writable));
     let assessor = risk_assessor.as_ref().map(|program| -> Result<Arc<dyn RiskAssessor>, Failure> {
         let program = AbsolutePath::parse(caller.cwd.as_path().join(program))?;

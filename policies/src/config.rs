@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::approval::{ApprovalPolicy, ApprovalsReviewer};
 use crate::config_error::ConfigError;
 use crate::config_file::read_layer;
+use crate::declared::Declared;
 use crate::definition::ProfileDefinition;
 use crate::display::escape;
 use crate::environment::ShellEnvironmentPolicy;
@@ -80,6 +81,8 @@ pub struct Config {
     /// The same without the repository's files, if there are any that count. What holds in the end permits no more
     /// than this would: less to wish for must not get more than a fallback would have given.
     pub(crate) without_repository: Option<Box<Config>>,
+    /// What could be written, whatever is selected.
+    pub(crate) declared: Declared,
     /// What was merged. Of a repository's file only what narrows.
     layers: Layers,
 }
@@ -209,6 +212,7 @@ impl Config {
             ignored: Vec::new(),
             warnings: Vec::new(),
             without_repository: None,
+            declared: Declared::default(),
             layers,
         }
     }

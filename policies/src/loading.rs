@@ -6,6 +6,7 @@ use toml::Table;
 
 use crate::config::Config;
 use crate::config_error::{ConfigError, InvalidValue};
+use crate::declared::Declared;
 use crate::definition::ProfileDefinition;
 use crate::display::{escape, escape_short};
 use crate::expand::expand;
@@ -178,13 +179,22 @@ fn read_merged(layers: &Layers) -> Result<Settings, ConfigError> {
 pub(crate) fn merge(layers: Layers, bases: Bases<'_>) -> Result<Config, ConfigError> {
     let mut settings = read_merged(&layers)?;
     // Layer by layer, so that options for a feature in one layer do not undo `true` in another.
+    let mut declared = Declared::default();
     for layer in layers.iter() {
-        let features = read(layer)?.features.into_iter();
-        settings.features.extend(features.filter(|(_, on)| on.is_some()));
+        let Settings { features, permissions, sandbox_workspace_write, .. } = read(layer)?;
+        settings.features.extend(features.into_iter().filter(|(_, on)| on.is_some()));
+        declared.profiles.push(permissions);
+        let alone = Layers::new([layer.clone()]);
+        // What is no path is an error where it counts.
+        let absolute = |root| writable_roots(std::slice::from_ref(root), &alone, bases).ok();
+        let roots = sandbox_workspace_write.writable_roots.iter().flatten();
+        declared.writable_roots.extend(roots.filter_map(absolute).flatten());
     }
     let roots = settings.sandbox_workspace_write.writable_roots.as_deref().unwrap_or_default();
     let roots = writable_roots(roots, &layers, bases)?;
-    Ok(Config::from_settings(settings, layers, roots))
+    let mut config = Config::from_settings(settings, layers, roots);
+    config.declared = declared;
+    Ok(config)
 }
 
 /// Makes the roots absolute: relative to the file that lists them, to the working directory for what was typed,

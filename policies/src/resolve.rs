@@ -221,6 +221,30 @@ fn rules(
     Ok(rules)
 }
 
+/// The places that a definition by itself lets write, and the workspace roots that it switches on. What is no place
+/// lets nobody write, so it is left out.
+pub(crate) fn written_by(
+    definition: &ProfileDefinition,
+    surroundings: Surroundings<'_>,
+) -> (Vec<EntryPath>, Vec<AbsolutePath>) {
+    let roots = definition.workspace_roots.iter().filter(|(_, on)| **on);
+    let roots = roots.filter_map(|(text, _)| expand(text, surroundings.cwd, surroundings.home).ok());
+    let one_by_one = definition.filesystem.iter().flat_map(|(text, entry)| {
+        let alone = match entry {
+            EntryDefinition::Access(_) => vec![entry.clone()],
+            EntryDefinition::Scoped(scopes) => scopes
+                .iter()
+                .map(|(scope, access)| EntryDefinition::Scoped([(scope.clone(), *access)].into()))
+                .collect(),
+        };
+        alone.into_iter().map(|entry| BTreeMap::from([(text.clone(), entry)]))
+    });
+    let rules = one_by_one.filter_map(|one| rules("", &one, surroundings.home).ok()).flatten();
+    let written = rules.filter(|(_, (access, _))| *access == Access::Write);
+    let places = written.filter_map(|(target, _)| places(&target, surroundings.cwd, &[]).ok()).flatten();
+    (places.collect(), roots.collect())
+}
+
 /// What a granted `PATH/**` would be when denied: a subtree is a place when granted and a glob when denied, and a
 /// child that writes the same key as its parent overrides it. A grant written as plain `PATH` is another key, so
 /// what the parent denies below stays denied.

@@ -43,7 +43,7 @@ impl Defaults {
         Self {
             approval: session.approval_policy.get().for_evaluation(),
             sandboxing,
-            writable: session.profile.writable_paths(),
+            writable: session.declared_writable(),
         }
     }
 

@@ -240,7 +240,7 @@ impl Session {
         let project = self.policy().config.project.as_ref().map(|project| project.root.as_path().to_owned());
         let temporary = surroundings.variable("TMPDIR").map(std::path::PathBuf::from);
         let temporary = temporary.filter(|path| path.is_absolute());
-        let writable = self.policy().profile.writable_paths();
+        let writable = self.policy().declared_writable();
         let opened = self.opened();
         let search = self.search_folders_of(&opened);
         let opened = opened.into_iter().chain(search).map(AbsolutePath::into_path_buf);

@@ -17,17 +17,20 @@ mod servers;
 mod setting;
 mod web_search;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use toml::Value;
 
 use crate::approval::{ApprovalPolicy, ApprovalsReviewer};
 use crate::config::Config;
 use crate::constrained::Constrained;
+use crate::declared;
 use crate::keys::KeyPath;
 use crate::location::Anchor;
 use crate::project::Trust;
 use crate::requirements::{Requirements, SandboxModeLimit, Sourced};
+use crate::resolve::Surroundings;
 use crate::select::SessionRequest;
 use crate::web_search::WebSearchMode;
 
@@ -61,6 +64,8 @@ pub struct EffectivePolicy {
     pub requirements: Requirements,
     /// What people should know, one sentence each, safe to print.
     pub warnings: Vec<String>,
+    /// See [`Self::declared_writable`].
+    declared: BTreeSet<PathBuf>,
 }
 
 impl EffectivePolicy {
@@ -76,12 +81,25 @@ impl EffectivePolicy {
         request: &SessionRequest,
     ) -> Result<Self, ProfileError> {
         let without_repository = config.without_repository.take();
+        let surroundings = Surroundings { cwd: &request.cwd, home: request.home.as_ref() };
+        let mut declared = config.declared.writable(surroundings);
+        let managed = requirements.permissions.values();
+        declared.extend(managed.flat_map(|managed| declared::writable_by(&managed.value, surroundings)));
         let policy = Self::of(config, &requirements, request)?;
+        // That of a running session is declared nowhere.
+        declared.extend(declared::writable_in(&policy.profile.resolved.profile, &request.cwd));
         let policy = match without_repository {
             None => policy,
             Some(config) => policy.within(Self::of(*config, &requirements, request)?, request),
         };
-        Ok(Self { requirements, ..policy })
+        Ok(Self { requirements, declared, ..policy })
+    }
+
+    /// Where commands could write in any mode or profile that is declared, whichever holds now, as far as that is known
+    /// before the run: `writable_roots` and profiles of every layer, the administrator's profiles, what holds. What a
+    /// repository narrows is among it, and what it asks for beyond that is not (I10).
+    pub fn declared_writable(&self) -> Vec<PathBuf> {
+        self.declared.iter().cloned().collect()
     }
 
     /// What permits no more than either. A repository that asks for less than its person could come by more than
@@ -111,6 +129,7 @@ impl EffectivePolicy {
             config: self.config,
             requirements: self.requirements,
             warnings,
+            declared: self.declared,
         }
     }
 
@@ -154,6 +173,7 @@ impl EffectivePolicy {
             config,
             requirements: Requirements::default(),
             warnings,
+            declared: BTreeSet::new(),
         })
     }
 

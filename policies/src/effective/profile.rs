@@ -1,7 +1,6 @@
 //! Which profile commands run in, within what requirements allow.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use crate::approval::ApprovalPolicy;
 use crate::builtin::BuiltIn;
@@ -11,11 +10,9 @@ use crate::definition::ProfileDefinition;
 use crate::display::escape_short;
 use crate::effective::profile_limit::{DeniedGrant, ProfileLimit, class};
 use crate::effective::setting::{ValueOrigin, disallowed};
-use crate::entry::{Access, EntryPath};
 use crate::keys::KeyPath;
 use crate::location::{Anchor, Location};
 use crate::mode::SandboxMode;
-use crate::profile::{FileSystemPolicy, PermissionProfile};
 use crate::requirements::{RequirementSource, Requirements, SandboxModeLimit};
 use crate::resolve::ResolvedProfile;
 use crate::select::{Asked, Choice, SelectError, Selection, SessionRequest, narrowed};
@@ -91,22 +88,6 @@ impl EffectiveProfile {
         let (origin, configured) =
             if is_ours { (self.origin, self.configured) } else { (limit.origin, limit.configured) };
         Self { class: class(&resolved.profile), resolved, origin, configured, limit: self.limit }
-    }
-
-    /// The places that are writable by name, as far as they are known before the run.
-    pub fn writable_paths(&self) -> Vec<PathBuf> {
-        let PermissionProfile::Managed { file_system: FileSystemPolicy::Restricted { entries, .. }, .. } =
-            &self.resolved.profile
-        else {
-            return Vec::new();
-        };
-        let writable = entries.iter().filter(|entry| entry.access == Access::Write);
-        writable
-            .filter_map(|entry| match &entry.path {
-                EntryPath::Path(path) => Some(path.as_path().to_owned()),
-                EntryPath::Glob(_) | EntryPath::Special { .. } => None,
-            })
-            .collect()
     }
 }
 
