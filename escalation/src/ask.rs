@@ -128,6 +128,9 @@ impl Draft {
                 let answers = [Some(Answer::Accept), for_session(), rule, Some(Answer::Cancel)];
                 answers.into_iter().flatten().collect()
             }
+            Subject::FileChange(change) if change.is_guarded => {
+                vec![Answer::Accept, Answer::Decline, Answer::Cancel]
+            }
             Subject::FileChange(_) => {
                 let answers =
                     [Some(Answer::Accept), for_session(), Some(Answer::Decline), Some(Answer::Cancel)];
@@ -187,7 +190,8 @@ impl Ask {
             && match &self.subject {
                 Subject::Exec(exec) => exec.inputs.decide_alone(),
                 Subject::Retry(retry) => retry.exec.inputs.decide_alone(),
-                Subject::FileChange(_) | Subject::Network(_) => true,
+                Subject::FileChange(change) => !change.is_guarded,
+                Subject::Network(_) => true,
                 Subject::Subcommand(_) | Subject::StdinWrite(_) | Subject::Permissions(_) => false,
             }
     }

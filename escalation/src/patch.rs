@@ -113,7 +113,7 @@ impl Session {
         let root = grant_root.map(|root| resolve_root(&root, &cwd, &writable)).transpose()?;
         // One that is writable anyway is nothing to ask for.
         let root = root.filter(|root| root.standing == Standing::Outside);
-        let subject = subject(&judged, root, diff);
+        let subject = self.patch_subject(&judged, root, diff);
         if let Err(reason) = self.admits_patch(&subject, &cwd) {
             return Err(self.refused(&call, &Subject::FileChange(subject), reason).into());
         }
@@ -177,15 +177,27 @@ impl Session {
         let draft = Draft { reason, ..Draft::new(call.clone(), subject, cwd.clone()) };
         granted(self.broker().settle(draft).await.as_ref())
     }
-}
 
-fn subject(judged: &Judged, root: Option<GrantRoot>, diff: Option<String>) -> FileChangeSubject {
-    FileChangeSubject {
-        paths: judged.paths().to_vec(),
-        outside: judged.outside().to_vec(),
-        actions: judged.actions(),
-        grant_root: root.map(|root| root.path),
-        diff,
-        digest: judged.digest().to_owned(),
+    fn patch_subject(
+        &self,
+        judged: &Judged,
+        root: Option<GrantRoot>,
+        diff: Option<String>,
+    ) -> FileChangeSubject {
+        let grant_root = root.map(|root| root.path);
+        let mut touched = judged.paths().iter().chain(&grant_root);
+        let kept: Vec<AbsolutePath> = self.kept_from_grants().into_iter().chain(self.stored_in()).collect();
+        let is_guarded = |path: &AbsolutePath| {
+            !is_plainly_below(path, &AbsolutePath::root()) || kept.iter().any(|kept| path.starts_with(kept))
+        };
+        FileChangeSubject {
+            paths: judged.paths().to_vec(),
+            outside: judged.outside().to_vec(),
+            is_guarded: touched.any(is_guarded),
+            actions: judged.actions(),
+            grant_root,
+            diff,
+            digest: judged.digest().to_owned(),
+        }
     }
 }

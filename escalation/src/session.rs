@@ -15,6 +15,7 @@ use crate::ask::Lasting;
 use crate::assess::RiskAssessor;
 use crate::audit::{AUDIT_FOLDER, Audit, AuditError, Event};
 use crate::broker::{ANSWER_LIMIT, Broker, BrokerParts};
+use crate::denials::real;
 use crate::exec::TEMPORARY;
 use crate::ids::{SessionId, TurnId};
 use crate::memory::{APPROVALS_FOLDER, Memory};
@@ -115,6 +116,7 @@ pub struct Session {
     audit: Arc<Audit>,
     surroundings: Surroundings,
     warnings: Vec<String>,
+    storage: Storage,
 }
 
 impl Session {
@@ -134,7 +136,7 @@ impl Session {
             answer_limit,
             lasting,
         } = parts;
-        let audit = Arc::new(Audit::open(storage.audit, id.clone())?);
+        let audit = Arc::new(Audit::open(storage.audit.clone(), id.clone())?);
         let _on_record = audit.record(&Event::SessionOpened {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             approval_policy: policy.approval_policy.get().to_string(),
@@ -147,7 +149,7 @@ impl Session {
             None => Memory::ephemeral(),
         };
         let warnings = policy.warnings.iter().chain(&rules.warnings).cloned().collect();
-        let rules = Arc::new(SessionRules::new(rules.policy, rules.hosts, storage.rules_home));
+        let rules = Arc::new(SessionRules::new(rules.policy, rules.hosts, storage.rules_home.clone()));
         let broker = Broker::new(BrokerParts {
             approver,
             assessor,
@@ -157,7 +159,7 @@ impl Session {
             answer_limit,
             lasting,
         });
-        Ok(Self { id, policy, rules, broker, audit, surroundings, warnings })
+        Ok(Self { id, policy, rules, broker, audit, surroundings, warnings, storage })
     }
 
     /// The default for [`SessionParts::answer_limit`].
@@ -192,6 +194,15 @@ impl Session {
     /// granted for the turn is forgotten.
     pub fn end_turn(&self, turn: &TurnId) {
         self.broker.end_turn(turn);
+    }
+
+    /// Where what outlives it is kept, by name and by where that leads.
+    pub(crate) fn stored_in(&self) -> impl Iterator<Item = AbsolutePath> {
+        let Storage { audit, approvals, rules_home } = &self.storage;
+        let folders = std::iter::once(audit).chain(approvals).chain(rules_home);
+        folders
+            .filter_map(|folder| AbsolutePath::parse(folder).ok())
+            .flat_map(|folder| [real(&folder), folder])
     }
 
     /// Takes note of where a sandboxed command or a patch is about to write.

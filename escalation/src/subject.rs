@@ -143,6 +143,10 @@ pub struct FileChangeSubject {
     pub paths: Vec<AbsolutePath>,
     /// Those of them that lie outside what is writable.
     pub outside: Vec<AbsolutePath>,
+    /// Whether one of them, or the folder, decides about later commands or keeps the record of them: rules, hooks, the
+    /// configuration home. Such a change is asked about each time.
+    #[serde(skip)]
+    pub is_guarded: bool,
     /// What happens to those of them that are not only written.
     #[serde(skip)]
     pub actions: BTreeMap<AbsolutePath, FileAction>,

@@ -303,6 +303,7 @@ fn subject(key: usize) -> Subject {
         FILE => Subject::FileChange(FileChangeSubject {
             paths: vec![AbsolutePath::parse("/f").unwrap()],
             outside: vec![AbsolutePath::parse("/f").unwrap()],
+            is_guarded: false,
             actions: std::collections::BTreeMap::new(),
             grant_root: None,
             diff: None,

@@ -53,10 +53,12 @@ impl State {
         }
     }
 
-    /// The approval of the session that covers a question.
+    /// The approval of the session that covers a question. Of a turn that is reviewed everything is asked about that is
+    /// done, each time.
     pub(super) fn recall(&mut self, draft: &Draft, key: &Key) -> Option<GrantId> {
         let (now, turn) = (SystemTime::now(), &draft.call.turn);
-        if draft.person_only() {
+        let is_reviewed = self.reviewed.contains(turn) && !matches!(draft.subject, Subject::Network(_));
+        if draft.person_only() || is_reviewed {
             return None;
         }
         match &draft.subject {
@@ -64,7 +66,7 @@ impl State {
                 self.memory.recall(key, turn, &draft.cwd, now)
             }
             // A folder that is asked for is a question of its own.
-            Subject::FileChange(change) if change.grant_root.is_none() => {
+            Subject::FileChange(change) if change.grant_root.is_none() && !change.is_guarded => {
                 let key = |path| Key::of_file(path, change.action(path));
                 let keys: Vec<Key> = change.paths.iter().map(key).collect();
                 self.memory.recall_all(&keys, turn, &draft.cwd, now)?.into_iter().next()

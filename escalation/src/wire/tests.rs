@@ -333,6 +333,7 @@ fn files() {
         Subject::FileChange(FileChangeSubject {
             paths: vec![path("/etc/x")],
             outside: vec![path("/etc/x")],
+            is_guarded: false,
             actions: std::collections::BTreeMap::new(),
             grant_root: grant_root.map(path),
             diff: Some("+x".to_owned()),
@@ -353,6 +354,7 @@ fn what_happens_to_files_besides_writing() {
         (path("/etc/a"), FileAction::Write),
     ];
     let change = FileChangeSubject {
+        is_guarded: false,
         paths: vec![path("/etc/a"), path("/etc/b"), path("/etc/c")],
         outside: vec![path("/etc/a")],
         actions: actions.into(),

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use escalation::approver::{Reply, Scripted};
+use escalation::files::{Action, FileChange};
 use escalation::{
-    Answer, Ask, BoxFuture, Call, Captured, ExecReport, ExecRequest, Run, RunEnd, Runner, SandboxPermissions,
-    Session, SessionId, Setup, TurnId,
+    Answer, Ask, BoxFuture, Call, Captured, ExecReport, ExecRequest, FileChangeRequest, Run, RunEnd, Runner,
+    SandboxPermissions, Session, SessionId, Setup, TurnId,
 };
 use policies::{AbsolutePath, Asked, SandboxMode};
 use sandbox::foreground::Outcome;
@@ -169,14 +170,39 @@ impl Bench {
         let seen = Arc::clone(&output);
         let runner = Captured::new(move |_, _, bytes| seen.lock().unwrap().extend_from_slice(bytes));
         let mut runner = Late { runner, meanwhile };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let report = runtime.block_on(self.session.exec(request, &mut runner));
+        let report = block_on(self.session.exec(request, &mut runner));
         let output = String::from_utf8_lossy(&output.lock().unwrap()).into_owned();
         Came { report, output, asked: self.approver.asked().len() - before }
     }
 
     pub(crate) fn script(&self, script: &str) -> Came {
         self.run(&self.request(script))
+    }
+
+    /// Writes a file by a patch; answers how often that was asked about.
+    pub(crate) fn patch(
+        &self,
+        turn: &TurnId,
+        cwd: &str,
+        file: &Path,
+        text: &str,
+        root: Option<&Path>,
+    ) -> usize {
+        let before = self.approver.asked().len();
+        let content = text.as_bytes().to_vec();
+        let request = FileChangeRequest {
+            call: Call::new(turn, "patch"),
+            cwd: self.path(cwd),
+            changes: vec![FileChange {
+                path: file.to_owned(),
+                action: Action::Write { content, mode: None },
+            }],
+            grant_root: root.map(Path::to_owned),
+            diff: None,
+            reason: None,
+        };
+        block_on(self.session.change_files(request)).unwrap();
+        self.approver.asked().len() - before
     }
 
     /// The records of the log, in order.
@@ -221,6 +247,10 @@ impl<F: FnMut() + Send> Runner for Late<F> {
         (self.meanwhile)();
         self.runner.run(run)
     }
+}
+
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
 pub(crate) fn yes(_: &Ask) -> Reply {

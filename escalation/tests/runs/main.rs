@@ -10,6 +10,7 @@
     reason = "tests, which clippy does not see without the usual harness"
 )]
 
+mod asked_each_time;
 mod bench;
 mod changing;
 mod deciding;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         return code;
     }
     let behaviours = [
+        asked_each_time::BEHAVIOURS,
         changing::BEHAVIOURS,
         installed::BEHAVIOURS,
         deciding::BEHAVIOURS,

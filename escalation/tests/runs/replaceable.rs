@@ -11,9 +11,9 @@ use escalation::{
     Answer, Ask, Call, ExecRequest, FileChangeRequest, PermissionsAnswer, PermissionsRequest,
     SandboxPermissions, Subject, Terms, TurnId,
 };
-use policies::{AbsolutePath, Access, AdditionalPermissions, Entry, GrantScope};
+use policies::{AbsolutePath, Access, AdditionalPermissions, Asked, Entry, GrantScope, SandboxMode};
 
-use crate::bench::{Behaviour, Bench, Wish, installed, yes};
+use crate::bench::{Behaviour, Bench, Wish, block_on, installed, yes};
 
 pub(crate) const BEHAVIOURS: &[Behaviour] = &[
     ("a_place_that_was_granted_stays_one_when_reopened", a_place_that_was_granted_stays_one_when_reopened),
@@ -25,6 +25,11 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
     ("a_granted_folder_stays_one_after_its_time", a_granted_folder_stays_one_after_its_time),
     ("a_granted_folder_is_one_for_calls_elsewhere", a_granted_folder_is_one_for_calls_elsewhere),
     ("what_cannot_be_read_of_a_session_is_everywhere", what_cannot_be_read_of_a_session_is_everywhere),
+    ("a_narrower_mode_makes_nothing_more_trusted", a_narrower_mode_makes_nothing_more_trusted),
+    (
+        "a_repository_that_narrows_makes_nothing_more_trusted",
+        a_repository_that_narrows_makes_nothing_more_trusted,
+    ),
 ];
 
 /// Says yes to everything for as long as it can.
@@ -109,10 +114,6 @@ fn writing(folder: &Path) -> AdditionalPermissions {
     AdditionalPermissions { entries, ..AdditionalPermissions::default() }
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
-}
-
 fn ask_for(bench: &Bench, turn: &TurnId, folder: &Path) {
     let request = PermissionsRequest {
         call: Call::new(turn, "more"),
@@ -123,22 +124,6 @@ fn ask_for(bench: &Bench, turn: &TurnId, folder: &Path) {
     };
     let granted = block_on(bench.session.request_permissions(&request));
     assert_eq!(granted.permissions.entries.len(), 1, "{granted:?}");
-}
-
-/// Writes a file by a patch; answers how often that was asked about.
-fn patch(bench: &Bench, turn: &TurnId, cwd: &str, file: &Path, text: &str, root: Option<&Path>) -> usize {
-    let before = bench.approver.asked().len();
-    let content = text.as_bytes().to_vec();
-    let request = FileChangeRequest {
-        call: Call::new(turn, "patch"),
-        cwd: bench.path(cwd),
-        changes: vec![FileChange { path: file.to_owned(), action: Action::Write { content, mode: None } }],
-        grant_root: root.map(Path::to_owned),
-        diff: None,
-        reason: None,
-    };
-    block_on(bench.session.change_files(request)).unwrap();
-    bench.approver.asked().len() - before
 }
 
 fn a_place_that_was_granted_stays_one_when_reopened() {
@@ -178,7 +163,7 @@ fn a_patch_in_a_turn_is_known_in_the_next() {
     let [second, third] = ["second", "third"].map(|name| TurnId(name.to_owned()));
     bench.session.begin_turn(&second);
     ask_for(&bench, &second, &tools.path);
-    assert_eq!(patch(&bench, &second, "project", &tools.tool(), EVIL, None), 0);
+    assert_eq!(bench.patch(&second, "project", &tools.tool(), EVIL, None), 0);
     bench.session.end_turn(&second);
     bench.session.begin_turn(&third);
     assert!(tools.asks(&bench, &third));
@@ -189,7 +174,7 @@ fn a_patched_file_is_its_content() {
     let bench = Bench::new(Wish::default(), lasting);
     assert!(tools.asks(&bench, &bench.turn));
     for (text, asked) in [("#!/bin/sh\necho good too\n", 1), (EVIL, 0)] {
-        assert_eq!(patch(&bench, &bench.turn, "project", &tools.tool(), text, None), asked);
+        assert_eq!(bench.patch(&bench.turn, "project", &tools.tool(), text, None), asked);
         assert!(tools.asks(&bench, &bench.turn), "{text}");
         assert!(!tools.asks(&bench, &bench.turn), "{text}");
     }
@@ -200,7 +185,7 @@ fn a_patched_program_does_not_leave() {
     let bench = tools.bench(Wish::default(), lasting);
     assert_eq!(tools.leaves(&bench, "project"), !tools.is_temporary);
     for asked in [1, 0] {
-        assert_eq!(patch(&bench, &bench.turn, "project", &tools.tool(), EVIL, None), asked);
+        assert_eq!(bench.patch(&bench.turn, "project", &tools.tool(), EVIL, None), asked);
         assert!(!tools.leaves(&bench, "project"));
     }
 }
@@ -215,7 +200,7 @@ fn a_patched_file_on_the_search_path_is_a_program() {
         std::fs::remove_file(bench.root.join("outside/x")).is_ok()
     };
     assert_eq!(leaves(), !tools.is_temporary);
-    patch(&bench, &bench.turn, "project", &tools.path.join("another"), EVIL, None);
+    bench.patch(&bench.turn, "project", &tools.path.join("another"), EVIL, None);
     assert!(!leaves(), "what `touch` starts by name could be that");
 }
 
@@ -226,7 +211,7 @@ fn a_granted_folder_stays_one_after_its_time() {
         Reply::Answer(Answer::AcceptForSession(Terms { expires_after, ..Terms::default() }))
     });
     let (other, root) = (tools.path.join("other"), Some(tools.path.as_path()));
-    assert_eq!(patch(&bench, &bench.turn, "project", &other, "", root), 1);
+    assert_eq!(bench.patch(&bench.turn, "project", &other, "", root), 1);
     assert!(!tools.leaves(&bench, "project"));
     std::thread::sleep(Duration::from_millis(400));
     assert!(!tools.leaves(&bench, "project"));
@@ -254,7 +239,7 @@ fn a_granted_folder_is_one_for_calls_elsewhere() {
         reason: None,
     };
     block_on(bench.session.change_files(request)).unwrap();
-    assert_eq!(patch(&bench, &bench.turn, "project/below", &tools.path.join("third"), "", None), 0);
+    assert_eq!(bench.patch(&bench.turn, "project/below", &tools.path.join("third"), "", None), 0);
     assert!(!tools.leaves(&bench, "project/below"));
     assert!(!tools.leaves(&bench, "project"));
 }
@@ -270,4 +255,38 @@ fn what_cannot_be_read_of_a_session_is_everywhere() {
     assert!(!tools.leaves(&bench, "project"));
     std::fs::write(&file, text).unwrap();
     assert_eq!(tools.leaves(&bench, "project"), !tools.is_temporary);
+}
+
+/// A session whose configuration lets commands write where the program lies.
+fn open_to_commands(tools: &Tools) -> Bench {
+    let config = format!(
+        "[sandbox_workspace_write]\nwritable_roots = ['{}']\n[projects.'ROOT/project']\ntrust_level = 'trusted'\n",
+        tools.path.display()
+    );
+    let bench = tools.bench(Wish { config: Box::leak(config.into_boxed_str()), ..Wish::default() }, yes);
+    tools.overwrite(&bench);
+    assert!(!tools.leaves(&bench, "project"));
+    bench
+}
+
+fn a_narrower_mode_makes_nothing_more_trusted() {
+    let tools = Tools::new();
+    let mut bench = open_to_commands(&tools);
+    bench.reopen_with(|setup| setup.asked = Some(Asked::Mode(SandboxMode::ReadOnly)));
+    assert!(!tools.leaves(&bench, "project"));
+    let typed = "sandbox_workspace_write.writable_roots=[]".to_owned();
+    bench.reopen_with(|setup| setup.overrides.push(typed));
+    assert!(!tools.leaves(&bench, "project"));
+}
+
+fn a_repository_that_narrows_makes_nothing_more_trusted() {
+    let tools = Tools::new();
+    let mut bench = open_to_commands(&tools);
+    std::fs::create_dir_all(bench.root.join("project/.codex")).unwrap();
+    let text = "[sandbox_workspace_write]\nwritable_roots = []\n";
+    std::fs::write(bench.root.join("project/.codex/config.toml"), text).unwrap();
+    bench.reopen();
+    let config = &bench.session.policy().config;
+    assert_eq!(config.sandbox_workspace_write.writable_roots, [], "the repository is heard");
+    assert!(!tools.leaves(&bench, "project"));
 }

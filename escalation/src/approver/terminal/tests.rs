@@ -158,6 +158,7 @@ fn change() -> FileChangeSubject {
             .chain([path("/etc/hosts")])
             .collect(),
         outside: vec![path("/etc/hosts")],
+        is_guarded: false,
         actions: BTreeMap::from([
             (path("/home/me/project/src/0.rs"), FileAction::Delete),
             (path("/home/me/project/src/1.rs"), FileAction::WriteExecutable),
