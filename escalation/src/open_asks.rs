@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use uuid::Uuid;
 
-use crate::ids::{AskId, TurnId};
+use crate::ids::{AskId, Call, TurnId};
 use crate::key::Key;
 use crate::settled::{Refusal, Settled};
 
@@ -37,7 +38,8 @@ struct OpenAsk {
 
 #[derive(Debug)]
 struct Waiter {
-    turn: TurnId,
+    call: Call,
+    approval_id: Option<Uuid>,
     told: oneshot::Sender<Arc<Settled>>,
 }
 
@@ -51,6 +53,14 @@ pub(crate) struct Place {
     pub(crate) is_first: bool,
 }
 
+/// An ask for those whom an answer was not enough for: that of the first of them, who is to be asked about.
+#[derive(Debug)]
+pub(crate) struct Next {
+    pub(crate) ask: AskId,
+    pub(crate) call: Call,
+    pub(crate) approval_id: Option<Uuid>,
+}
+
 /// An ask that is not open any more.
 #[derive(Debug)]
 pub(crate) struct Closed {
@@ -62,14 +72,15 @@ pub(crate) struct Closed {
 }
 
 impl OpenAsks {
-    /// Waits for the answer to `key`, in `turn`.
+    /// Waits for the answer to `key`, for this call, which the approver knows by that name.
     ///
     /// # Errors
     /// [`Refusal::TooMany`].
     pub(crate) fn enter(
         &mut self,
         key: Key,
-        turn: &TurnId,
+        call: &Call,
+        approval_id: Option<Uuid>,
     ) -> Result<(Place, oneshot::Receiver<Arc<Settled>>), Refusal> {
         if self.waiting >= MAX_WAITING {
             return Err(Refusal::TooMany { limit: MAX_WAITING });
@@ -79,15 +90,15 @@ impl OpenAsks {
             return Err(Refusal::TooMany { limit: MAX_OPEN_ASKS });
         }
         let next_ask = &mut self.next_ask;
-        let open = self.by_key.entry(key).or_insert_with(|| {
-            let id = AskId(*next_ask);
-            *next_ask = next_ask.wrapping_add(1);
-            OpenAsk { id, waiters: BTreeMap::new(), task: None }
+        let open = self.by_key.entry(key).or_insert_with(|| OpenAsk {
+            id: next_id(next_ask),
+            waiters: BTreeMap::new(),
+            task: None,
         });
         let waiter = self.next_waiter;
         self.next_waiter = waiter.wrapping_add(1);
         let (told, receiver) = oneshot::channel();
-        open.waiters.insert(waiter, Waiter { turn: turn.clone(), told });
+        open.waiters.insert(waiter, Waiter { call: call.clone(), approval_id, told });
         self.waiting = self.waiting.saturating_add(1);
         Ok((Place { key, ask: open.id, waiter, is_first }, receiver))
     }
@@ -106,17 +117,34 @@ impl OpenAsks {
         self.by_key.get(key).is_some_and(|open| open.id == ask)
     }
 
-    /// Takes the ask away, to tell those who wait.
-    pub(crate) fn close(&mut self, key: &Key, ask: AskId) -> Option<Closed> {
-        self.is_open(key, ask).then(|| self.remove(key)).flatten()
+    /// How many calls wait for the ask.
+    pub(crate) fn waiting_for(&self, key: &Key, ask: AskId) -> usize {
+        self.by_key.get(key).filter(|open| open.id == ask).map_or(0, |open| open.waiters.len())
+    }
+
+    /// Takes the ask away, to tell the first `most` of those who wait. The others wait on, in their order, for an ask
+    /// that whoever calls this has asked.
+    pub(crate) fn close_for(&mut self, key: &Key, ask: AskId, most: usize) -> Option<(Closed, Option<Next>)> {
+        let open = self.by_key.get_mut(key).filter(|open| open.id == ask)?;
+        let Some((first, waiter)) = open.waiters.iter().nth(most) else {
+            return self.remove(key).map(|closed| (closed, None));
+        };
+        let (first, call, approval_id) = (*first, waiter.call.clone(), waiter.approval_id);
+        let others = open.waiters.split_off(&first);
+        let waiters: Vec<Waiter> = std::mem::replace(&mut open.waiters, others).into_values().collect();
+        let task = open.task.take();
+        open.id = next_id(&mut self.next_ask);
+        self.waiting = self.waiting.saturating_sub(waiters.len());
+        let next = Next { ask: open.id, call, approval_id };
+        Some((Closed { ask, is_last: true, task, waiters }, Some(next)))
     }
 
     /// Gives a place up. The ask that nobody waits for any more is closed.
     pub(crate) fn leave(&mut self, place: &Place) -> Option<Closed> {
-        let open = self.by_key.get_mut(&place.key).filter(|open| open.id == place.ask)?;
-        if open.waiters.remove(&place.waiter).is_some() {
-            self.waiting = self.waiting.saturating_sub(1);
-        }
+        // Of whatever ask it is in the meantime: no two have one number.
+        let open = self.by_key.get_mut(&place.key)?;
+        open.waiters.remove(&place.waiter)?;
+        self.waiting = self.waiting.saturating_sub(1);
         match open.waiters.is_empty() {
             true => self.remove(&place.key),
             false => None,
@@ -131,7 +159,7 @@ impl OpenAsks {
         for (key, open) in &mut self.by_key {
             let (gone, stay) = std::mem::take(&mut open.waiters)
                 .into_iter()
-                .partition::<BTreeMap<_, _>, _>(|(_, waiter)| waiter.turn == *turn);
+                .partition::<BTreeMap<_, _>, _>(|(_, waiter)| waiter.call.turn == *turn);
             open.waiters = stay;
             if gone.is_empty() {
                 continue;
@@ -179,7 +207,7 @@ impl Closed {
 
     /// The turns of those who waited, each once.
     pub(crate) fn turns(&self) -> Vec<TurnId> {
-        let mut turns: Vec<TurnId> = self.waiters.iter().map(|waiter| waiter.turn.clone()).collect();
+        let mut turns: Vec<TurnId> = self.waiters.iter().map(|waiter| waiter.call.turn.clone()).collect();
         turns.sort();
         turns.dedup();
         turns
@@ -199,4 +227,10 @@ impl Closed {
             task.abort();
         }
     }
+}
+
+fn next_id(next: &mut u64) -> AskId {
+    let id = AskId(*next);
+    *next = next.wrapping_add(1);
+    id
 }

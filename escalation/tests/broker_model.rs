@@ -225,8 +225,15 @@ impl Model {
                 if self.is_log_broken { Told::Unrecorded } else { Told::No }
             }
             Say::ForSession { uses, at_once_over } => {
-                if yes == Told::Yes && key != STDIN && *uses != Some(1) && !at_once_over {
-                    self.remembered.insert(key, uses.map(|uses| uses - 1));
+                let waiting = u32::try_from(self.open[&key].waiting.len()).unwrap();
+                let used = uses.map_or(waiting, |uses| uses.min(waiting));
+                let left = uses.map(|uses| uses - used);
+                if yes == Told::Yes && key != STDIN && left != Some(0) && !at_once_over {
+                    self.remembered.insert(key, left);
+                }
+                if yes == Told::Yes {
+                    self.answer_first(key, used);
+                    return;
                 }
                 yes
             }
@@ -241,6 +248,16 @@ impl Model {
             let turns: BTreeSet<u8> = open.waiting.iter().map(|(_, turn)| *turn).collect();
             turns.into_iter().for_each(|turn| self.end(turn));
         }
+    }
+
+    /// A yes for so many; whoever is left is asked about now.
+    fn answer_first(&mut self, key: usize, used: u32) {
+        let open = self.open.get_mut(&key).unwrap();
+        for (who, _) in open.waiting.drain(..usize::try_from(used).unwrap()) {
+            self.told[who] = Some(Told::Yes);
+        }
+        (open.since_ms, open.is_moot) = (self.now_ms, false);
+        self.open.retain(|_, open| !open.waiting.is_empty());
     }
 
     fn end(&mut self, ended: u8) {

@@ -47,13 +47,36 @@ impl Drop for Driver {
         if let Some(inner) = self.inner.upgrade() {
             let why = "it stopped without an answer".to_owned();
             let error = ApproverError::Failed { why };
-            inner.finish(&self.key, self.ask, None, Settled::Failed { ask: self.ask, error });
+            // A no is one for all who wait, so that there is nobody left to ask about.
+            let _nobody =
+                inner.finish(&self.key, self.ask, None, Settled::Failed { ask: self.ask, error }.into());
         }
     }
 }
 
+/// What came of an ask.
+pub(super) struct Answered {
+    pub(super) settled: Settled,
+    /// For how many calls the answer is a yes, also where it is not remembered.
+    pub(super) uses: Option<u32>,
+}
+
+impl From<Settled> for Answered {
+    fn from(settled: Settled) -> Self {
+        Self { settled, uses: None }
+    }
+}
+
 impl Driver {
-    pub(super) async fn run(self, inner: Arc<Inner>, draft: Draft) {
+    /// Asks, in a task of its own.
+    pub(super) fn start(self, inner: &Arc<Inner>, draft: Draft) {
+        let (key, ask) = (self.key, self.ask);
+        let task = tokio::spawn(self.run(Arc::clone(inner), draft));
+        inner.lock().asks.set_task(key, ask, task.abort_handle());
+    }
+
+    async fn run(self, inner: Arc<Inner>, draft: Draft) {
+        let same = draft.clone();
         let verdict = draft.verdict.clone();
         let mut ask = draft.into_ask(self.ask, clock::now_ms(), inner.answer_limit);
         let opinion = assess::opinion(inner.assessor.as_deref(), &ask).await;
@@ -65,13 +88,15 @@ impl Driver {
         let ask = Arc::new(ask);
         let event = record::asked(&ask, self.key, inner.approver.name(), assessment);
         if let Err(error) = inner.audit.record(&event) {
-            let refusal = Refusal::Unrecorded(error);
-            inner.finish(&self.key, self.ask, None, Settled::Refused(refusal));
+            let refused = Settled::Refused(Refusal::Unrecorded(error));
+            let _nobody = inner.finish(&self.key, self.ask, None, refused.into());
             return;
         }
         let answered = tokio::time::timeout(inner.answer_limit, inner.answer(&ask)).await;
+        let mut counted = None;
         let settled = match answered {
-            Ok(Ok(answer)) => {
+            Ok(Ok((answer, uses))) => {
+                counted = uses;
                 // One that nobody waits for any more changes nothing.
                 if !inner.lock().asks.is_open(&self.key, self.ask) {
                     return;
@@ -88,15 +113,30 @@ impl Driver {
             Ok(Err(error)) => Settled::Failed { ask: ask.id, error },
             Err(_) => Settled::Refused(Refusal::TimedOut { ask: ask.id, after: inner.answer_limit }),
         };
-        inner.finish(&self.key, self.ask, Some(&ask), settled);
+        let answered = Answered { settled, uses: counted };
+        if let Some((driver, next)) = inner.finish(&self.key, self.ask, Some(&ask), answered) {
+            // The same question, of another call.
+            driver.start(&inner, Draft { call: next.call, approval_id: next.approval_id, ..same });
+        }
     }
 }
 
 impl Inner {
-    /// What the approver says, if it is an answer to this ask.
-    async fn answer(&self, ask: &Arc<Ask>) -> Result<Answer, ApproverError> {
+    /// What the approver says, if it is an answer to this ask, and for how many calls.
+    async fn answer(&self, ask: &Arc<Ask>) -> Result<(Answer, Option<u32>), ApproverError> {
         match self.approver.ask(Arc::clone(ask)).await {
-            Ok(answer) => Ok(ask.check(answer)?),
+            Ok(answer) => {
+                let uses = match &answer {
+                    Answer::AcceptForSession(terms) => terms.uses,
+                    Answer::Accept
+                    | Answer::AcceptWithExecpolicyAmendment { .. }
+                    | Answer::ApplyNetworkPolicyAmendment(_)
+                    | Answer::Grant(_)
+                    | Answer::Decline
+                    | Answer::Cancel => None,
+                };
+                Ok((ask.check(answer)?, uses))
+            }
             // No verdict: the turn's end takes the question back, or else the deadline.
             Err(ApproverError::TurnTransition) => std::future::pending().await,
             Err(error) => Err(error),

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - One prompt a key: whoever asks what is being asked already waits for that answer. A plain yes holds for those
-//!   who waited, and for nobody who comes later.
+//!   who waited, and for nobody who comes later. A counted one holds for as many of them, the first ones; the others
+//!   are asked about anew.
 //! - Nobody waits for ever: an answer, the deadline, the end of the turn, the end of the session or the death of the
 //!   approver ends every question; and none of these but an answer says yes (I2).
 //! - On record before anybody acts on it (I9): the question before it is shown, the answer before it is passed on.
@@ -30,11 +31,11 @@ use crate::audit::{Audit, AuditError, Event};
 use crate::ids::{AskId, TurnId};
 use crate::key::Key;
 use crate::memory::{Memory, NewGrant, What};
-use crate::open_asks::{Closed, OpenAsks, Place};
+use crate::open_asks::{Closed, Next, OpenAsks, Place};
 use crate::record;
 use crate::rules::SessionRules;
 use crate::settled::{Authority, Grant, Refusal, Settled};
-use driver::{Driver, Leaver};
+use driver::{Answered, Driver, Leaver};
 use state::{State, session_grants};
 use warnings::Warnings;
 
@@ -185,15 +186,18 @@ impl Broker {
                 let turn = draft.call.turn.clone();
                 let leaver = Leaver { inner: Arc::downgrade(&self.inner), place };
                 if is_first {
-                    let driver = Driver { inner: Arc::downgrade(&self.inner), key, ask };
-                    let task = tokio::spawn(driver.run(Arc::clone(&self.inner), draft));
-                    self.inner.lock().asks.set_task(key, ask, task.abort_handle());
+                    Driver { inner: Arc::downgrade(&self.inner), key, ask }.start(&self.inner, draft);
                 }
                 let settled = told.await;
                 drop(leaver);
                 match settled {
-                    Ok(settled) if settled.granted().is_some() => self.inner.still(settled, &turn, ask),
-                    Ok(settled) => settled,
+                    Ok(settled) => match settled.granted() {
+                        Some(grant) => {
+                            let ask = grant.ask.unwrap_or(ask);
+                            self.inner.still(settled, &turn, ask)
+                        }
+                        None => settled,
+                    },
                     Err(_) => Arc::new(Settled::Refused(Refusal::SessionEnded)),
                 }
             }
@@ -288,7 +292,7 @@ impl Inner {
             let by = Authority::Remembered { grant };
             return Entered::Settled(Settled::Granted(Grant { ask: None, by, answer: Answer::Accept }));
         }
-        match state.asks.enter(key, &draft.call.turn) {
+        match state.asks.enter(key, &draft.call, draft.approval_id) {
             Ok((place, told)) => Entered::Waiting(place, told),
             Err(refusal) => refused(refusal),
         }
@@ -326,28 +330,40 @@ impl Inner {
         }
     }
 
-    /// Ends an ask, if it is still open, and takes what its answer says into memory.
-    fn finish(&self, key: &Key, ask: AskId, subject: Option<&Ask>, settled: Settled) {
-        let (closed, settled) = {
+    /// Ends an ask, if it is still open, and takes what its answer says into memory. A yes with a count is one for as
+    /// many of those who wait; the rest wait on, and what this gives is to be started, to ask about them.
+    fn finish(
+        self: &Arc<Self>,
+        key: &Key,
+        ask: AskId,
+        subject: Option<&Ask>,
+        Answered { settled, uses }: Answered,
+    ) -> Option<(Driver, Next)> {
+        let (closed, next, settled) = {
             let mut state = self.lock();
             if !state.asks.is_open(key, ask) {
-                return;
+                return None;
             }
+            let counted = uses.map(|uses| usize::try_from(uses).unwrap_or(usize::MAX));
+            let most = counted.unwrap_or(usize::MAX).min(state.asks.waiting_for(key, ask));
             // First of all: whoever comes next finds either the open ask or what came of it.
             let settled = match (&settled, subject) {
                 (Settled::Granted(grant), Some(subject)) => {
                     // It may have been denied while this question waited (I3).
                     let allowed = state.check_host(&subject.subject);
-                    match allowed.and_then(|()| self.take_into_memory(&mut state, subject, grant)) {
+                    match allowed.and_then(|()| self.take_into_memory(&mut state, subject, grant, most)) {
                         Ok(()) => settled,
                         Err(refusal) => Settled::Refused(refusal),
                     }
                 }
                 (_, _) => settled,
             };
-            let Some(closed) = state.asks.close(key, ask) else { return };
-            (closed, settled)
+            let most = if settled.granted().is_some() { most } else { usize::MAX };
+            let (closed, next) = state.asks.close_for(key, ask, most)?;
+            (closed, next, settled)
         };
+        // From here on somebody is there to end it.
+        let next = next.map(|next| (Driver { inner: Arc::downgrade(self), key: *key, ask: next.ask }, next));
         let ended = match &settled {
             Settled::Cancelled { .. } => closed.turns(),
             Settled::Granted(_) | Settled::Declined { .. } | Settled::Failed { .. } | Settled::Refused(_) => {
@@ -360,6 +376,7 @@ impl Inner {
             self.end_turn(&turn);
         }
         closed.tell(&Arc::new(settled));
+        next
     }
 
     /// A yes, if its turn has not ended between the answer and now.
@@ -391,8 +408,19 @@ impl Inner {
         }
     }
 
-    fn take_into_memory(&self, state: &mut State, ask: &Ask, grant: &Grant) -> Result<(), Refusal> {
+    /// `used` is how many calls the answer is the yes for.
+    fn take_into_memory(
+        &self,
+        state: &mut State,
+        ask: &Ask,
+        grant: &Grant,
+        used: usize,
+    ) -> Result<(), Refusal> {
         let Answer::AcceptForSession(terms) = &grant.answer else { return Ok(()) };
+        // The first of them is counted when it is remembered.
+        let more = u32::try_from(used.saturating_sub(1)).unwrap_or(u32::MAX);
+        let uses = terms.uses.map(|uses| uses.saturating_sub(more));
+        let terms = Terms { uses, ..terms.clone() };
         let turn = &ask.call.turn;
         for (what, label) in session_grants(&ask.subject) {
             let scope = GrantScope::Session;
