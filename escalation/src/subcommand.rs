@@ -90,7 +90,7 @@ impl Session {
         let boundaries = self
             .boundaries(&self.policy().profile.resolved.profile, &surroundings.cwd)
             .map_err(|error| NotRun::Unprepared(error.into()))?;
-        let programs = self.program_files(&request.cwd).within(boundaries);
+        let programs = self.program_files(&request.cwd).within(boundaries).by_any_name();
         let context = Context {
             approval: self.policy().approval_policy.get().for_evaluation(),
             sandboxing: match request.parent {

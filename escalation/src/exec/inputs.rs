@@ -11,7 +11,6 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use execpolicy::Programs;
 use policies::AbsolutePath;
 use sandbox::FileVersion;
 use serde::Serialize;
@@ -73,7 +72,7 @@ impl Inputs {
                         Named::File => {
                             paths.insert(path);
                         }
-                        Named::Folder => is_in_doubt |= is_replaceable(programs, &path),
+                        Named::Folder => is_in_doubt |= programs.is_replaceable_file(&path),
                         Named::Doubtful => is_in_doubt = true,
                     }
                 }
@@ -85,10 +84,10 @@ impl Inputs {
             match lookup.interpreters(&path) {
                 Ok(chain) => paths.extend(chain),
                 // What cannot be read is no script that anybody runs, but who knows what it is the next time.
-                Err(_) => is_in_doubt |= is_replaceable(programs, &path),
+                Err(_) => is_in_doubt |= programs.is_replaceable_file(&path),
             }
         }
-        paths.retain(|path| is_replaceable(programs, path));
+        paths.retain(|path| programs.is_replaceable_file(path));
         let mut left = MAX_CONTENT;
         let mut files = BTreeMap::new();
         for path in paths {
@@ -182,10 +181,6 @@ fn digest(path: &Path, left: &mut u64) -> Option<[u8; 32]> {
     file.take(left.saturating_add(1)).read_to_end(&mut content).ok()?;
     *left = left.checked_sub(u64::try_from(content.len()).ok()?)?;
     Some(Sha256::digest(&content).into())
-}
-
-fn is_replaceable(programs: &ProgramFiles, path: &Path) -> bool {
-    path.to_str().is_none_or(|path| programs.replaceable(path))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod interpreters;
 pub(crate) mod loaders;
 mod names;
 mod orchestrate;
+mod other_names;
 mod permit;
 mod prepare;
 mod programs;

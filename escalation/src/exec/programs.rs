@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use execpolicy::{Programs, WritableRoots};
 use policies::AbsolutePath;
 use sandbox::{Boundaries, Program};
 
 use super::interpreters::Lookup;
+use super::other_names::Spots;
 
 /// Looks where programs really lie, through symlinks. What the sandboxed side may write now, and what it could have
 /// written in an earlier run, is replaceable: a rule that names a program does not mean what lies there.
@@ -18,6 +20,10 @@ pub struct ProgramFiles {
     /// Those of them that are no places for temporary files.
     workspaces: WritableRoots,
     boundaries: Option<Boundaries>,
+    /// Whether a rule is to be kept from files that have other names in these places.
+    by_any_name: bool,
+    /// Where these places lie; `None` when that cannot be told. Only looked at where it is needed.
+    spots: OnceLock<Option<Spots>>,
 }
 
 /// Places for temporary files, which belong to everybody.
@@ -27,9 +33,9 @@ impl ProgramFiles {
     /// `workspaces` are the folders that commands work in: whatever the profile lets them write today, the
     /// repository's author wrote what lies there. `TMPDIR` belongs to them.
     pub fn new(workspaces: impl IntoIterator<Item = PathBuf>) -> Self {
-        let Self { mut roots, workspaces, boundaries } = Self::below(workspaces);
-        roots.0.extend(Self::below(TEMPORARY.map(PathBuf::from)).roots.0);
-        Self { roots, workspaces, boundaries }
+        let mut programs = Self::below(workspaces);
+        programs.roots.0.extend(Self::below(TEMPORARY.map(PathBuf::from)).roots.0);
+        programs
     }
 
     /// What lies below these folders, by any name.
@@ -39,13 +45,25 @@ impl ProgramFiles {
             roots.extend(root.canonicalize().ok().and_then(|real| real.to_str().map(str::to_owned)));
             roots.extend(root.to_str().map(str::to_owned));
         }
-        Self { workspaces: WritableRoots(roots.clone()), roots: WritableRoots(roots), boundaries: None }
+        Self {
+            workspaces: WritableRoots(roots.clone()),
+            roots: WritableRoots(roots),
+            boundaries: None,
+            by_any_name: false,
+            spots: OnceLock::new(),
+        }
     }
 
     /// Also by what this plan lets a run write. One without a sandbox says nothing: there is no sandboxed side.
     #[must_use]
     pub fn within(self, boundaries: Boundaries) -> Self {
         Self { boundaries: Some(boundaries).filter(Boundaries::is_confined), ..self }
+    }
+
+    /// Also files that have other names there, which takes some time to tell.
+    #[must_use]
+    pub(crate) fn by_any_name(self) -> Self {
+        Self { by_any_name: true, ..self }
     }
 
     /// The first folder on `PATH` from which the sandboxed side could answer to the name of a program.
@@ -81,8 +99,29 @@ impl ProgramFiles {
         }
     }
 
-    fn is_replaceable_file(&self, path: &Path) -> bool {
-        path.to_str().is_none_or(|path| self.replaceable(path))
+    /// Whether the file at `path` could be another one, or say something else, by any of its names.
+    pub(super) fn is_replaceable_file(&self, path: &Path) -> bool {
+        self.is_open_file(path) || self.is_named_elsewhere(path)
+    }
+
+    fn is_open_file(&self, path: &Path) -> bool {
+        // What is not there can be put there, for all that is known.
+        !path.exists()
+            || self.is_open_place(path, &self.roots)
+            || path.parent().is_none_or(|folder| self.is_open_place(folder, &self.roots))
+    }
+
+    fn is_named_elsewhere(&self, file: &Path) -> bool {
+        self.is_mounted_from_there(file)
+            || self.spots().is_none_or(|spots| spots.may_be_linked_to(file).unwrap_or(true))
+    }
+
+    fn is_mounted_from_there(&self, place: &Path) -> bool {
+        self.spots().is_none_or(|spots| spots.hold(place).unwrap_or(true))
+    }
+
+    fn spots(&self) -> Option<&Spots> {
+        self.spots.get_or_init(|| Spots::of(&self.roots.0).ok()).as_ref()
     }
 
     /// Whether a symlink could be made to lead elsewhere.
@@ -97,7 +136,7 @@ impl ProgramFiles {
     /// Whether a name in this place could be made to lead elsewhere: by what lies there, or by a symlink on the way. A
     /// place that does not exist is nobody's, unless it lies where somebody may make it.
     pub(super) fn is_replaceable_place(&self, place: &Path) -> bool {
-        self.is_open_place(place, &self.roots)
+        self.is_open_place(place, &self.roots) || self.is_mounted_from_there(place)
     }
 
     /// Whether commands were given this very place, or one in it.
@@ -128,10 +167,7 @@ impl ProgramFiles {
 impl Programs for ProgramFiles {
     fn replaceable(&self, path: &str) -> bool {
         let path = Path::new(path);
-        // What is not there can be put there, for all that is known.
-        !path.exists()
-            || self.is_replaceable_place(path)
-            || path.parent().is_none_or(|folder| self.is_replaceable_place(folder))
+        self.is_open_file(path) || (self.by_any_name && self.is_named_elsewhere(path))
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
     ("a_file_is_looked_at_however_it_is_named", a_file_is_looked_at_however_it_is_named),
     ("what_is_no_ordinary_file_is_asked_about_each_time", what_is_no_ordinary_file_is_asked_about_each_time),
     ("a_file_in_a_variable_of_the_agent_is_looked_at", a_file_in_a_variable_of_the_agent_is_looked_at),
+    ("a_hard_link_is_looked_at", a_hard_link_is_looked_at),
     ("a_link_to_a_program_does_not_matter_after_the_question", a_link_does_not_matter_after_the_question),
     ("what_nobody_was_asked_about_is_decided_on_anew", what_nobody_was_asked_about_is_decided_on_anew),
     ("a_yes_is_for_the_file_that_was_shown", a_yes_is_for_the_file_that_was_shown),
@@ -216,6 +217,18 @@ fn a_file_in_a_variable_of_the_agent_is_looked_at() {
         }
         assert_eq!(bench.run(&request()).asked, asked, "{says}");
     }
+}
+
+fn a_hard_link_is_looked_at() {
+    let bench = Bench::new(Wish::default(), for_session);
+    let (file, link) = (bench.root.join("project/x.mk"), bench.root.join("outside/x.mk"));
+    makefile(&file, "good");
+    std::fs::hard_link(&file, &link).unwrap();
+    let argv = ["make", "-f", link.to_str().unwrap()];
+    assert_eq!(bench.run(&words(&bench, &argv)).asked, 1);
+    assert_eq!(bench.run(&words(&bench, &argv)).asked, 0);
+    makefile(&file, "evil");
+    assert_eq!(bench.run(&words(&bench, &argv)).asked, 1);
 }
 
 fn a_link_does_not_matter_after_the_question() {

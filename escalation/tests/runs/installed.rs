@@ -14,6 +14,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         "an_installed_program_is_as_good_as_what_it_leads_to",
         an_installed_program_is_as_good_as_what_it_leads_to,
     ),
+    ("a_hard_link_to_a_program_of_the_workspace_is_one", a_hard_link_to_a_program_of_the_workspace_is_one),
     ("a_grant_does_not_hide_a_link", a_grant_does_not_hide_a_link),
     ("what_was_granted_once_stays_suspicious", what_was_granted_once_stays_suspicious),
     ("inherited_variables_can_keep_a_command_inside", inherited_variables_can_keep_a_command_inside),
@@ -74,6 +75,22 @@ fn an_installed_program_is_as_good_as_what_it_leads_to() {
     std::fs::remove_file(&tool).unwrap();
     symlink("real", &tool).unwrap();
     assert_eq!(leaves(&bench, &bench.turn), !is_temporary);
+}
+
+/// What the person links to, commands can still write by its first name.
+fn a_hard_link_to_a_program_of_the_workspace_is_one() {
+    let (_folder, bin, is_temporary) = installed();
+    let bench = bench(&bin, nobody);
+    let built = bench.root.join("project/mytool");
+    program(&built, TOUCH);
+    if std::fs::hard_link(&built, bin.join("mytool")).is_err() {
+        return; // They are in different file systems.
+    }
+    assert!(!leaves(&bench, &bench.turn));
+    std::fs::remove_file(bin.join("mytool")).unwrap();
+    program(&bin.join("mytool"), TOUCH);
+    std::fs::hard_link(bin.join("mytool"), bin.join("another")).unwrap();
+    assert_eq!(leaves(&bench, &bench.turn), !is_temporary, "all of its names are installed");
 }
 
 /// With more than the sandbox gives a program is pinned to its file; that file is not what the rule speaks of.
