@@ -299,7 +299,16 @@ impl Subject {
             Self::StdinWrite(stdin) => format!("input for {}", command(&stdin.argv)),
             Self::FileChange(change) => match change.paths.as_slice() {
                 [path] => format!("{} {path}", change.action(path).word()),
-                paths => format!("write {} files", paths.len()),
+                paths => {
+                    let deleted =
+                        paths.iter().filter(|path| change.action(path) == FileAction::Delete).count();
+                    let deed = match deleted {
+                        0 => "write",
+                        some if some < paths.len() => "write and delete",
+                        _ => "delete",
+                    };
+                    format!("{deed} {} files", paths.len())
+                }
             },
             Self::Permissions(_) => "more permissions".to_owned(),
             Self::Network(network) => network.to_string(),

@@ -260,8 +260,9 @@ impl<'a> Sheet<'a> {
     }
 
     fn permissions(&mut self, label: &'static str, permissions: &AdditionalPermissions) {
-        let entries =
-            permissions.entries.iter().map(|entry| format!("{} {}", access(entry.access), entry.path));
+        let of_kind = |kind| permissions.entries.iter().filter(move |entry| entry.access == kind);
+        let entries = ACCESSES.into_iter().flat_map(of_kind);
+        let entries = entries.map(|entry| format!("{} {}", access(entry.access), entry.path));
         let network = permissions.network.is_enabled().then(|| NETWORK.to_owned());
         self.all(label, network.into_iter().chain(entries));
         if permissions.is_empty() {
@@ -369,6 +370,9 @@ impl<'a> Sheet<'a> {
 pub(super) const OUTSIDE: &str = "some of them lie OUTSIDE what is writable now:";
 /// A permission in words.
 pub(super) const NETWORK: &str = "use the network";
+
+/// The order in which entries are shown: what lets a command write stands first.
+pub(super) const ACCESSES: [Access; 3] = [Access::Write, Access::Read, Access::Deny];
 
 /// What an entry lets a command do.
 pub(super) fn access(access: Access) -> &'static str {

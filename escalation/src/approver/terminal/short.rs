@@ -5,10 +5,10 @@
 //! how many variables it sets. It gets a yes only once all of it was shown.
 
 use execpolicy::Placement;
-use policies::{Access, AdditionalPermissions};
+use policies::AdditionalPermissions;
 
 use super::page::{Foreign, Ink, Newlines};
-use super::sheet::{NETWORK, OUTSIDE, Sheet, access};
+use super::sheet::{ACCESSES, NETWORK, OUTSIDE, Sheet, access};
 use super::variables;
 use crate::subject::{ExecSubject, FileAction, FileChangeSubject, RetryWith, Subject};
 
@@ -97,13 +97,12 @@ impl Sheet<'_> {
         }
     }
 
-    /// What lets it write stands first.
     fn short_permissions(&mut self, label: &'static str, permissions: &AdditionalPermissions, rows: Rows) {
         let mut label = label;
         if permissions.network.is_enabled() {
             self.page.fact(Ink::Plain, std::mem::take(&mut label), NETWORK);
         }
-        for kind in [Access::Write, Access::Read, Access::Deny] {
+        for kind in ACCESSES {
             let of_kind = permissions.entries.iter().filter(|entry| entry.access == kind);
             let places: Vec<String> = of_kind.map(|entry| entry.path.to_string()).collect();
             if !places.is_empty() {

@@ -56,6 +56,7 @@ fn outside_is_said_where_hidden_files_stay_hidden() {
 /// A change of these files, and what is said about it.
 struct Row {
     actions: &'static [FileAction],
+    label: &'static str,
     title: &'static str,
     files: &'static [&'static str],
     once: &'static str,
@@ -65,6 +66,7 @@ struct Row {
 const ROWS: &[Row] = &[
     Row {
         actions: &[FileAction::Write],
+        label: "write /ws/0",
         title: "write these files?",
         files: &["write /ws/0"],
         once: "yes, write this",
@@ -72,6 +74,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         actions: &[FileAction::WriteExecutable],
+        label: "write and make executable /ws/0",
         title: "write these files?",
         files: &["write and make executable /ws/0"],
         once: "yes, write this",
@@ -79,6 +82,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         actions: &[FileAction::Delete, FileAction::Delete],
+        label: "delete 2 files",
         title: "delete these files?",
         files: &["delete /ws/0", "delete /ws/1"],
         once: "yes, DELETE this",
@@ -86,6 +90,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         actions: &[FileAction::Write, FileAction::Delete],
+        label: "write and delete 2 files",
         title: "change these files?",
         files: &["write /ws/0", "delete /ws/1"],
         once: "yes, write and DELETE this",
@@ -95,11 +100,14 @@ const ROWS: &[Row] = &[
 
 #[test]
 fn a_deletion_is_no_writing() {
-    for Row { actions, title, files, once, session } in ROWS {
+    for Row { actions, label, title, files, once, session } in ROWS {
         let paths: Vec<_> = (0..actions.len()).map(|number| path(format!("/ws/{number}"))).collect();
-        let actions = paths.iter().cloned().zip(actions.iter().copied()).collect();
-        let change = FileChangeSubject { paths, actions, outside: Vec::new(), grant_root: None, ..change() };
-        let shown = question(&asked(draft(Subject::FileChange(change))), &WIDE.sized(120, 40));
+        let deeds = paths.iter().cloned().zip(actions.iter().copied()).collect();
+        let change =
+            FileChangeSubject { paths, actions: deeds, outside: Vec::new(), grant_root: None, ..change() };
+        let ask = asked(draft(Subject::FileChange(change)));
+        assert!(no_longer_needed(&ask, &WIDE).contains(&format!("\u{2502} {label}\n")), "{label}");
+        let shown = question(&ask, &WIDE.sized(120, 40));
         assert!(shown.starts_with(&format!("codex: {title}\n")), "{shown}");
         assert!(shown.contains(&format!("  y  {once}\n")), "{shown}");
         assert!(shown.contains(&format!("  s  {session}")), "{shown}");
