@@ -232,6 +232,7 @@ impl From<Unprepared> for Failure {
             Unprepared::Program(error) => error.into(),
             Unprepared::Backend(error) => error.into(),
             Unprepared::Empty
+            | Unprepared::TooLong { .. }
             | Unprepared::Nul { .. }
             | Unprepared::Variable { .. }
             | Unprepared::Profile(_)

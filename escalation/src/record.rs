@@ -150,9 +150,29 @@ pub(crate) fn blocked(call: &Call, about: About, blocked: &Blocked) -> Event {
     }
 }
 
+/// How many words of what could not be looked at are on record, and how much of each, in bytes: it may have been refused
+/// for its length.
+const UNRESOLVED_WORDS: usize = 64;
+const UNRESOLVED_WORD: usize = 256;
+
 /// Something that could not be looked at.
 pub(crate) fn unresolved(request: &ExecRequest) -> About {
-    About::Unresolved { argv: request.argv.clone(), cwd: request.cwd.clone() }
+    let mut argv: Vec<String> =
+        request.argv.iter().take(UNRESOLVED_WORDS).map(|word| beginning(word)).collect();
+    if request.argv.len() > UNRESOLVED_WORDS {
+        argv.push("…".to_owned());
+    }
+    About::Unresolved { argv, cwd: request.cwd.clone() }
+}
+
+fn beginning(word: &str) -> String {
+    match word.len() <= UNRESOLVED_WORD {
+        true => word.to_owned(),
+        false => {
+            let end = word.floor_char_boundary(UNRESOLVED_WORD);
+            format!("{}…", word.get(..end).unwrap_or_default())
+        }
+    }
 }
 
 /// Who refused.

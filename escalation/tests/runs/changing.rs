@@ -24,6 +24,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
     ("what_nobody_was_asked_about_is_decided_on_anew", what_nobody_was_asked_about_is_decided_on_anew),
     ("a_yes_is_for_the_file_that_was_shown", a_yes_is_for_the_file_that_was_shown),
     ("the_agents_words_are_called_its_own", the_agents_words_are_called_its_own),
+    ("what_is_too_long_is_refused_before_it_is_looked_at", what_is_too_long_is_refused),
 ];
 
 fn for_session(_: &Ask) -> Reply {
@@ -307,5 +308,35 @@ fn the_agents_words_are_called_its_own() {
             "{:?}",
             ask.reason
         );
+    }
+}
+
+fn what_is_too_long_is_refused() {
+    let bench = Bench::new(Wish { policy: "\"untrusted\"", ..Wish::default() }, yes);
+    let word = 128 * 1024;
+    let long = |size: usize| "x".repeat(size);
+    let short = bench.request("true");
+    let with = |more: Vec<String>| ExecRequest { argv: [short.argv.clone(), more].concat(), ..short.clone() };
+    for (request, runs) in [
+        (with(vec![long(word - 1)]), true),
+        (with(vec![long(word)]), false),
+        (with(vec![long(word - 1); 7]), true),
+        (with(vec![long(word - 1); 8]), false),
+        (with(vec![String::new(); 1024 * 1024]), false),
+        (with(vec!["echo a; ".repeat(500_000)]), false),
+        (bench.with_variables("true", &[("A", &long(word - 3))]), true),
+        (bench.with_variables("true", &[("A", &long(word - 2))]), false),
+        (ExecRequest { justification: Some(long(1024 * 1024)), ..short.clone() }, false),
+    ] {
+        let (started, before) = (std::time::Instant::now(), bench.records().len());
+        let came = bench.run(&request);
+        assert_eq!(came.code() == Some(0), runs, "{}", came.why_not());
+        if !runs {
+            assert!(came.why_not().contains("bytes") && came.asked == 0, "{}", came.why_not());
+            assert!(started.elapsed() < std::time::Duration::from_secs(2), "{:?}", started.elapsed());
+            let record = &bench.records()[before];
+            assert_eq!(record["outcome"], "refused", "{record}");
+            assert!(record.to_string().len() < 32 * 1024);
+        }
     }
 }
