@@ -114,7 +114,8 @@ impl<'a> CanonicalExec<'a> {
 /// The words of a command.
 #[derive(Debug, Eq, PartialEq, Serialize)]
 enum CanonicalCommand<'a> {
-    /// The words of the one plain command that a shell runs.
+    /// The words of the one plain command that a shell runs. A login shell reads files before that: where commands could
+    /// change those, the inputs are in doubt, and a yes is good for one run.
     Plain(Vec<String>),
     /// A script: its language, what the shell is told besides, and the exact text. A login shell may make something
     /// else of a script than another one.

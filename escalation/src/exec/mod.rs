@@ -13,6 +13,7 @@ mod git_index;
 mod inner;
 mod inputs;
 mod interpreters;
+mod length;
 pub(crate) mod loaders;
 mod names;
 mod orchestrate;

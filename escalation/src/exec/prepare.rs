@@ -14,7 +14,7 @@ use policies::{
 use sandbox::{Backend, BackendError, Boundaries, Plan, PlanError, PlanRequest, Program, ProgramError};
 
 use super::interpreters::Lookup;
-use super::{ExecRequest, Inputs};
+use super::{ExecRequest, Inputs, length};
 use crate::denials::real;
 use crate::session::Session;
 use crate::subject::{ExecSubject, ProgramFile, Reach};
@@ -33,12 +33,6 @@ pub(super) struct Prepared {
     pub(super) inputs: Inputs,
     pub(super) fingerprint: String,
 }
-
-/// How long one word or variable may be, in bytes. execve(2), `MAX_ARG_STRLEN`.
-const MAX_WORD: usize = 128 * 1024;
-
-/// How long all words and variables, and what the agent says of them, may be together, in bytes.
-const MAX_TOGETHER: usize = 1024 * 1024;
 
 /// Why a command cannot run, whoever says yes.
 #[derive(Debug, thiserror::Error)]
@@ -420,29 +414,8 @@ fn fingerprint(profile: &PermissionProfile, workspace: &AbsolutePath) -> String 
     format!("{json} in {}", policies::escape(workspace.as_path()))
 }
 
-/// Before anything takes the words apart (I12).
-fn check_length(request: &ExecRequest) -> Result<(), Unprepared> {
-    let variable =
-        |(name, value): (&String, &String)| name.len().saturating_add(value.len()).saturating_add(1);
-    let variables = request.environment.iter().map(variable);
-    let executed = request.argv.iter().map(String::len).chain(variables);
-    let said = request.justification.iter().chain(request.prefix_rule.iter().flatten()).map(String::len);
-    // Each is ended by one more byte, so that empty ones count, too.
-    let together = executed
-        .clone()
-        .chain(said)
-        .fold(0_usize, |sum, length| sum.saturating_add(length).saturating_add(1));
-    if executed.into_iter().any(|length| length >= MAX_WORD) {
-        return Err(Unprepared::TooLong { what: "a word or variable", limit: MAX_WORD });
-    }
-    if together > MAX_TOGETHER {
-        return Err(Unprepared::TooLong { what: "words and variables", limit: MAX_TOGETHER });
-    }
-    Ok(())
-}
-
 fn check_words(request: &ExecRequest) -> Result<(), Unprepared> {
-    check_length(request)?;
+    length::check(request)?;
     if request.argv.first().is_none_or(String::is_empty) {
         return Err(Unprepared::Empty);
     }

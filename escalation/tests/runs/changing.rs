@@ -20,6 +20,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
     ("what_is_no_ordinary_file_is_asked_about_each_time", what_is_no_ordinary_file_is_asked_about_each_time),
     ("a_file_in_a_variable_of_the_agent_is_looked_at", a_file_in_a_variable_of_the_agent_is_looked_at),
     ("a_hard_link_is_looked_at", a_hard_link_is_looked_at),
+    ("what_a_login_shell_reads_decides_too", what_a_login_shell_reads_decides_too),
     ("a_link_to_a_program_does_not_matter_after_the_question", a_link_does_not_matter_after_the_question),
     ("what_nobody_was_asked_about_is_decided_on_anew", what_nobody_was_asked_about_is_decided_on_anew),
     ("a_yes_is_for_the_file_that_was_shown", a_yes_is_for_the_file_that_was_shown),
@@ -230,6 +231,22 @@ fn a_hard_link_is_looked_at() {
     assert_eq!(bench.run(&words(&bench, &argv)).asked, 0);
     makefile(&file, "evil");
     assert_eq!(bench.run(&words(&bench, &argv)).asked, 1);
+}
+
+fn what_a_login_shell_reads_decides_too() {
+    type Variables = &'static [(&'static str, &'static str)];
+    const IN_HOME: Variables = &[("HOME", "ROOT/project"), ("CODEX_HOME", "ROOT/home/.codex")];
+    const ZSH: Variables = &[("ZDOTDIR", "ROOT/project")];
+    const STARTUP: Variables = &[("BASH_ENV", "ROOT/project/.bash_profile")];
+    for (variables, is_in_doubt) in [(&[][..], false), (IN_HOME, true), (ZSH, true), (STARTUP, true)] {
+        let bench = Bench::new(Wish { variables, ..Wish::default() }, for_session);
+        assert_eq!(bench.run(&words(&bench, &["bash", "-c", "echo good"])).asked, 1);
+        let planted = bench.script("echo 'echo evil' > .bash_profile");
+        assert_eq!(planted.code(), Some(0), "{:?}", planted.report);
+        let came = bench.run(&words(&bench, &["bash", "-lc", "echo good"]));
+        assert_eq!(came.asked, usize::from(is_in_doubt), "{variables:?} {}", came.output);
+        assert!(is_in_doubt || came.output == "good\n", "{}", came.output);
+    }
 }
 
 fn a_link_does_not_matter_after_the_question() {
