@@ -1,6 +1,7 @@
 //! Whether a command may run, and with what: evaluate, then ask where that is needed.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use execpolicy::{Context, Decision, Placement, Request, Sandboxing, Verdict};
@@ -238,27 +239,28 @@ impl Session {
         let surroundings = self.surroundings();
         let named = [surroundings.cwd.as_path().to_owned(), cwd.as_path().to_owned()];
         let project = self.policy().config.project.as_ref().map(|project| project.root.as_path().to_owned());
-        let temporary = surroundings.variable("TMPDIR").map(std::path::PathBuf::from);
+        let temporary = surroundings.variable("TMPDIR").map(PathBuf::from);
         let temporary = temporary.filter(|path| path.is_absolute());
         let writable = self.policy().declared_writable();
-        let opened = self.opened();
-        let search = self.search_folders_of(&opened);
-        let opened = opened.into_iter().chain(search).map(AbsolutePath::into_path_buf);
-        let places = named.into_iter().chain(project).chain(temporary).chain(writable).chain(opened);
+        let opened = self.opened().into_iter().map(AbsolutePath::into_path_buf);
+        let written: Vec<PathBuf> = writable.into_iter().chain(opened).collect();
+        let search = self.search_folders_of(&written);
+        let places = named.into_iter().chain(project).chain(temporary).chain(search).chain(written);
         ProgramFiles::new(places)
     }
 
     /// The folders on `PATH` that one of these is a file of. It answers to a name there, also to that of a program
     /// that has none yet, or that another program starts.
-    fn search_folders_of(&self, places: &[AbsolutePath]) -> Vec<AbsolutePath> {
+    fn search_folders_of(&self, places: &[PathBuf]) -> Vec<PathBuf> {
         let search = self.surroundings().variable("PATH").map(std::env::split_paths);
         let folders = search.into_iter().flatten().filter_map(|folder| AbsolutePath::parse(folder).ok());
-        let files: Vec<&AbsolutePath> = places.iter().filter(|place| !place.as_path().is_dir()).collect();
+        let files: Vec<&PathBuf> = places.iter().filter(|place| !place.is_dir()).collect();
         let holds = |folder: &AbsolutePath| {
             let real = real(folder);
-            files.iter().any(|file| file.parent().is_some_and(|parent| parent == *folder || parent == real))
+            let is_one = |parent| parent == folder.as_path() || parent == real.as_path();
+            files.iter().any(|file| file.parent().is_some_and(is_one))
         };
-        folders.filter(holds).collect()
+        folders.filter(holds).map(AbsolutePath::into_path_buf).collect()
     }
 }
 
