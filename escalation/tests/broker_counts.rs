@@ -4,16 +4,18 @@
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 use std::future::Future as _;
+use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use escalation::approver::{Audience, Channel, Client, ClientEvent, Delivery};
+use escalation::approver::{Audience, Channel, Client, ClientEvent, Delivery, Reply, Scripted};
 use escalation::audit::Audit;
 use escalation::memory::Memory;
 use escalation::subject::{NetworkSubject, StdinSubject};
 use escalation::{
-    Ask, Broker, BrokerParts, Call, Draft, Session, SessionId, SessionRules, Settled, Subject, TurnId,
+    Answer, Approver, Ask, Broker, BrokerParts, Call, Draft, Session, SessionId, SessionRules, Settled,
+    Subject, Terms, TurnId,
 };
 use execpolicy::Protocol;
 use policies::AbsolutePath;
@@ -30,19 +32,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let channel = Arc::new(Channel::new(Audience::Person));
         let client = channel.connect();
-        let rules =
-            SessionRules::new(execpolicy::Policy::default(), execpolicy::NetworkHosts::default(), None);
-        let broker = Broker::new(BrokerParts {
-            approver: channel,
-            assessor: None,
-            audit: Arc::new(Audit::open(folder.path().join("audit"), SessionId::random()).unwrap()),
-            memory: Memory::ephemeral(),
-            rules: Arc::new(rules),
-            answer_limit: Session::ANSWER_LIMIT,
-            lasting: escalation::Lasting::default(),
-        });
-        broker.begin_turn(&turn("odd"));
-        broker.begin_turn(&turn("even"));
+        let broker = broker(channel, folder.path());
         Self { _folder: folder, broker, client }
     }
 
@@ -74,6 +64,22 @@ impl Bench {
             tokio::task::yield_now().await;
         }
     }
+}
+
+fn broker(approver: Arc<dyn Approver>, folder: &Path) -> Broker {
+    let rules = SessionRules::new(execpolicy::Policy::default(), execpolicy::NetworkHosts::default(), None);
+    let broker = Broker::new(BrokerParts {
+        approver,
+        assessor: None,
+        audit: Arc::new(Audit::open(folder.join("audit"), SessionId::random()).unwrap()),
+        memory: Memory::ephemeral(),
+        rules: Arc::new(rules),
+        answer_limit: Session::ANSWER_LIMIT,
+        lasting: escalation::Lasting::default(),
+    });
+    broker.begin_turn(&turn("odd"));
+    broker.begin_turn(&turn("even"));
+    broker
 }
 
 type Waiting = Pin<Box<dyn Future<Output = Arc<Settled>> + Send>>;
@@ -183,4 +189,25 @@ async fn those_who_are_left_can_leave_and_be_interrupted() {
     }
     assert_eq!(poll(&mut last), Some(false));
     assert_eq!(bench.client.try_answer(ask.id, &json!({ "decision": "accept" })), Delivery::Ignored);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn threads_have_no_more_than_was_counted() {
+    const CALLS: usize = 300;
+    let folder = tempfile::tempdir().unwrap();
+    let answer = Answer::AcceptForSession(Terms { uses: Some(3), ..Terms::default() });
+    let approver = Arc::new(Scripted::with(move |_| Reply::Answer(answer.clone())));
+    let broker = broker(approver.clone(), folder.path());
+    let calls: Vec<_> = (0..CALLS)
+        .map(|number| {
+            let broker = broker.clone();
+            let call = Call::new(&turn("odd"), number.to_string());
+            let draft = Draft::new(call, host(), AbsolutePath::root());
+            tokio::spawn(async move { broker.settle(draft).await.granted().is_some() })
+        })
+        .collect();
+    for call in calls {
+        assert!(call.await.unwrap(), "nobody is lost");
+    }
+    assert!(3 * approver.asked().len() >= CALLS, "{} prompts", approver.asked().len());
 }
