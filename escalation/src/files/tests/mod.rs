@@ -49,8 +49,14 @@ impl Bench {
     }
 
     fn on(place: &Path) -> Self {
+        Self::below(place, 0)
+    }
+
+    /// One with so many folders of its own above it.
+    fn below(place: &Path, depth: usize) -> Self {
         let dir = tempfile::Builder::new().prefix("file-changes-").tempdir_in(place).unwrap();
-        let base = dir.path().canonicalize().unwrap();
+        let mut base = dir.path().canonicalize().unwrap();
+        base.extend(vec!["d"; depth]);
         for folder in ["ws/.git/hooks", "ws/src", "ws/secret", "out"] {
             std::fs::create_dir_all(base.join(folder)).unwrap();
         }

@@ -15,6 +15,10 @@ enum Node {
     Link(PathBuf),
 }
 
+/// How deep a tree lies in the folder of its test, so that no `..` leads out of that: twelve links at most, and the path
+/// of a change, each of which goes up five times at most.
+const DEPTH: usize = 5 * 13;
+
 type Tree = BTreeMap<PathBuf, Node>;
 
 fn name() -> impl Strategy<Value = &'static str> {
@@ -114,7 +118,7 @@ proptest! {
         changes in prop::collection::vec(change(), 1..5),
         spares_outside in any::<bool>(),
     ) {
-        let mut bench = Bench::new();
+        let mut bench = Bench::below(&std::env::temp_dir(), DEPTH);
         build(&bench, &plants);
         let (is_inside, place, access) = zone;
         let top = if is_inside { "ws" } else { "out" };
